@@ -1,0 +1,3 @@
+drop table customers;
+drop table sessions;
+drop table accounts;

@@ -1,0 +1,2 @@
+drop table tax_rates;
+drop table markets;

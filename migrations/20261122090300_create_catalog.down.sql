@@ -1,0 +1,5 @@
+drop table prices;
+drop table skus;
+drop table product_categories;
+drop table products;
+drop table categories;

@@ -1,0 +1,2 @@
+drop table stock_levels;
+drop table stock_locations;

@@ -1,0 +1,2 @@
+drop table shipping_options;
+drop table discount_codes;

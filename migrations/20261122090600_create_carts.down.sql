@@ -1,0 +1,3 @@
+drop table cart_discount_codes;
+drop table cart_items;
+drop table carts;

@@ -72,9 +72,9 @@ export function withoutRate(amount: Minor, ratePpm: number): Minor {
 
 /**
  * Splits a total over weights by the largest remainder: the parts add up to the total, each is within one unit of its
- * exact share, a heavier weight never gets less, a zero weight gets nothing, and of equal remainders the earlier wins.
- * A negative total is split like its positive and negated. Throws RangeError on a bad weight, and when a total that is
- * not zero has no weight to go to.
+ * exact share, a heavier weight never gets less, and a zero weight gets nothing. Of equal remainders the heavier weight
+ * wins, then the earlier, so that the order of the weights never changes the set of parts. A negative total is split
+ * like its positive. Throws RangeError on a bad weight, and when a total that is not zero has no weight to go to.
  */
 export function allocate(total: Minor, weights: readonly number[]): Minor[] {
   const bad = weights.find((weight) => !isCount(weight));
@@ -86,11 +86,13 @@ export function allocate(total: Minor, weights: readonly number[]): Minor[] {
   const size = BigInt(Math.abs(total));
   const shares = weights.map((weight, index) => {
     const exact = size * BigInt(weight);
-    return { index, part: Number(exact / weightTotal), remainder: exact % weightTotal };
+    return { index, weight, part: Number(exact / weightTotal), remainder: exact % weightTotal };
   });
   let left = Math.abs(total);
   for (const share of shares) left -= share.part;
-  const byRemainder = [...shares].sort((a, b) => compare(b.remainder, a.remainder) || a.index - b.index);
+  const byRemainder = [...shares].sort(
+    (a, b) => compare(b.remainder, a.remainder) || b.weight - a.weight || a.index - b.index,
+  );
   for (const share of byRemainder.slice(0, left)) share.part += 1;
   return shares.map(({ part }) => minor(total < 0 ? -part : part));
 }

@@ -124,7 +124,8 @@ describe('allocation', () => {
     [-100, [1, 1, 1], [-34, -33, -33]],
     [10, [0, 3, 0, 7], [0, 3, 0, 7]],
     [1, [0, 0, 1], [0, 0, 1]],
-    [5, [1, 2, 7], [1, 1, 3]], // exact 0.5, 1.0, 3.5: equal halves, the earlier wins
+    [5, [1, 2, 7], [0, 1, 4]], // exact 0.5, 1.0, 3.5: of equal halves the heavier takes the cent
+    [5, [7, 2, 1], [4, 1, 0]],
     [0, [0, 0], [0, 0]],
     [0, [], []],
   ])('%i over %j is %j', (total, by, expected) => {
@@ -165,6 +166,22 @@ describe('allocation', () => {
           expect(next.part).toBeGreaterThanOrEqual(part);
           if (next.weight === weight) expect(next.part - part).toBeLessThanOrEqual(1);
         }
+      }),
+    );
+  });
+
+  test('the order of the weights does not change which parts there are', () => {
+    const shuffled = split.chain(({ total, weights: by }) =>
+      fc.record({
+        total: fc.constant(total),
+        by: fc.constant(by),
+        other: fc.shuffledSubarray(by, { minLength: by.length }),
+      }),
+    );
+    const sorted = (parts: Minor[]) => parts.toSorted((a, b) => a - b);
+    fc.assert(
+      fc.property(shuffled, ({ total, by, other }) => {
+        expect(sorted(allocate(total, other))).toEqual(sorted(allocate(total, by)));
       }),
     );
   });

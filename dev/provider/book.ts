@@ -1,0 +1,258 @@
+import { randomUUID } from 'node:crypto';
+
+export interface PaymentIntent {
+  id: string;
+  object: 'payment_intent';
+  /** Minor units, as are all amounts here. */
+  amount: number;
+  amount_capturable: number;
+  amount_received: number;
+  amount_refunded: number;
+  currency: string;
+  capture_method: 'automatic' | 'manual';
+  status: 'succeeded' | 'requires_capture' | 'requires_action' | 'processing' | 'canceled' | 'requires_payment_method';
+  next_action: { type: 'redirect_to_url'; redirect_to_url: { url: string } } | null;
+  last_payment_error: { type: 'card_error'; code: string; decline_code?: string; message: string } | null;
+  metadata: Record<string, string>;
+  /** Unix seconds. */
+  created: number;
+}
+
+export interface Refund {
+  id: string;
+  object: 'refund';
+  amount: number;
+  currency: string;
+  payment_intent: string;
+  status: 'succeeded';
+  created: number;
+}
+
+export type EventType =
+  | 'payment_intent.succeeded'
+  | 'payment_intent.payment_failed'
+  | 'payment_intent.amount_capturable_updated'
+  | 'payment_intent.canceled'
+  | 'charge.refunded';
+
+/** What a shop's auditor would ask for: one line for each intent. */
+export interface Charge {
+  id: string;
+  payment_id: string | undefined;
+  order_id: string | undefined;
+  status: PaymentIntent['status'];
+  currency: string;
+  amount: number;
+  captured: number;
+  refunded: number;
+}
+
+/** A refusal in the provider's error shape: { error: { type, code?, param?, message, ... } }. */
+export class Refusal extends Error {
+  readonly status: number;
+  readonly error: Record<string, unknown>;
+
+  constructor(status: number, error: { type: string; message: string } & Record<string, unknown>) {
+    super(error.message);
+    this.status = status;
+    this.error = error;
+  }
+}
+
+const TOKENS = new Set(['tok_ok', 'tok_declined', 'tok_requires_action', 'tok_error', 'tok_timeout']);
+const DECLINED = {
+  type: 'card_error',
+  code: 'card_declined',
+  decline_code: 'generic_decline',
+  message: 'The card was declined.',
+} as const;
+
+/** The intents of one provider, in memory. `changed` is told of every state change, for the webhooks. */
+export class Book {
+  readonly intents = new Map<string, PaymentIntent>();
+  readonly #baseUrl: () => string;
+  readonly #changed: (type: EventType, intent: PaymentIntent) => void;
+
+  constructor(baseUrl: () => string, changed: (type: EventType, intent: PaymentIntent) => void) {
+    this.#baseUrl = baseUrl;
+    this.#changed = changed;
+  }
+
+  /** Creates and confirms in one step; throws the card's refusal as a 402 that holds the intent. */
+  create(params: URLSearchParams): PaymentIntent {
+    const token = params.get('payment_method') ?? '';
+    if (!TOKENS.has(token)) throw invalid('payment_method', `There is no payment method ${token || '(none)'}.`);
+    if (params.get('confirm') !== 'true')
+      throw invalid('confirm', 'This provider only confirms at once: confirm=true.');
+    const intent = newIntent(params);
+    this.intents.set(intent.id, intent);
+    if (token === 'tok_requires_action') {
+      intent.status = 'requires_action';
+      const url = `${this.#baseUrl()}/authenticate/${intent.id}`;
+      intent.next_action = { type: 'redirect_to_url', redirect_to_url: { url } };
+    } else if (token === 'tok_declined') {
+      this.#fail(intent, DECLINED);
+      throw new Refusal(402, { ...DECLINED, payment_intent: structuredClone(intent) });
+    } else {
+      this.#authorize(intent);
+    }
+    return intent;
+  }
+
+  get(id: string): PaymentIntent {
+    const intent = this.intents.get(id);
+    if (intent !== undefined) return intent;
+    const message = `No such payment_intent: ${id}`;
+    throw new Refusal(404, { type: 'invalid_request_error', code: 'resource_missing', param: 'intent', message });
+  }
+
+  /** Newest first; every given metadata pair must match. */
+  list(metadata: Record<string, string>): PaymentIntent[] {
+    const wanted = Object.entries(metadata);
+    return [...this.intents.values()]
+      .filter((intent) => wanted.every(([key, value]) => intent.metadata[key] === value))
+      .reverse();
+  }
+
+  /** What the buyer does on the bank's page. */
+  authenticate(id: string, success: boolean): PaymentIntent {
+    const intent = this.#inState(id, ['requires_action']);
+    intent.next_action = null;
+    const message = 'The buyer did not authenticate.';
+    if (success) this.#authorize(intent);
+    else this.#fail(intent, { type: 'card_error', code: 'payment_intent_authentication_failure', message });
+    return intent;
+  }
+
+  /** Once only; what is not captured is released. */
+  capture(id: string, params: URLSearchParams): PaymentIntent {
+    const intent = this.#inState(id, ['requires_capture']);
+    const amount = amountOf(params, 'amount_to_capture', intent.amount_capturable, intent.amount_capturable);
+    intent.amount_received = amount;
+    intent.amount_capturable = 0;
+    intent.status = 'succeeded';
+    this.#changed('payment_intent.succeeded', intent);
+    return intent;
+  }
+
+  cancel(id: string): PaymentIntent {
+    const open: PaymentIntent['status'][] = [
+      'requires_payment_method',
+      'requires_capture',
+      'requires_action',
+      'processing',
+    ];
+    const intent = this.#inState(id, open);
+    intent.amount_capturable = 0;
+    intent.next_action = null;
+    intent.status = 'canceled';
+    this.#changed('payment_intent.canceled', intent);
+    return intent;
+  }
+
+  refund(params: URLSearchParams): Refund {
+    const intent = this.#inState(params.get('payment_intent') ?? '', ['succeeded']);
+    const left = intent.amount_received - intent.amount_refunded;
+    if (left === 0) {
+      const message = 'All that was captured has been refunded.';
+      throw new Refusal(400, { type: 'invalid_request_error', code: 'charge_already_refunded', message });
+    }
+    const amount = amountOf(params, 'amount', left, left);
+    intent.amount_refunded += amount;
+    this.#changed('charge.refunded', intent);
+    const { currency } = intent;
+    const id = newId('re');
+    return { id, object: 'refund', amount, currency, payment_intent: intent.id, status: 'succeeded', created: now() };
+  }
+
+  charges(): Charge[] {
+    return [...this.intents.values()].map((intent) => ({
+      id: intent.id,
+      payment_id: intent.metadata['payment_id'],
+      order_id: intent.metadata['order_id'],
+      status: intent.status,
+      currency: intent.currency,
+      amount: intent.amount,
+      captured: intent.amount_received,
+      refunded: intent.amount_refunded,
+    }));
+  }
+
+  #inState(id: string, states: PaymentIntent['status'][]): PaymentIntent {
+    const intent = this.get(id);
+    if (states.includes(intent.status)) return intent;
+    const message = `The intent is ${intent.status}; this needs ${states.join(' or ')}.`;
+    throw new Refusal(400, { type: 'invalid_request_error', code: 'payment_intent_unexpected_state', message });
+  }
+
+  #authorize(intent: PaymentIntent): void {
+    if (intent.capture_method === 'manual') {
+      intent.status = 'requires_capture';
+      intent.amount_capturable = intent.amount;
+      this.#changed('payment_intent.amount_capturable_updated', intent);
+    } else {
+      intent.status = 'succeeded';
+      intent.amount_received = intent.amount;
+      this.#changed('payment_intent.succeeded', intent);
+    }
+  }
+
+  #fail(intent: PaymentIntent, error: NonNullable<PaymentIntent['last_payment_error']>): void {
+    intent.status = 'requires_payment_method';
+    intent.last_payment_error = error;
+    this.#changed('payment_intent.payment_failed', intent);
+  }
+}
+
+/** The pairs of `metadata[key]=value`. */
+export function metadataOf(params: URLSearchParams): Record<string, string> {
+  const pairs = [...params].flatMap(([name, value]) => {
+    const key = /^metadata\[([^\]]+)\]$/.exec(name)?.[1];
+    return key === undefined ? [] : [[key, value] as const];
+  });
+  return Object.fromEntries(pairs);
+}
+
+export function newId(prefix: string): string {
+  return `${prefix}_${randomUUID().replaceAll('-', '')}`;
+}
+
+export function now(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
+export function invalid(param: string, message: string): Refusal {
+  return new Refusal(400, { type: 'invalid_request_error', param, message });
+}
+
+function newIntent(params: URLSearchParams): PaymentIntent {
+  const currency = params.get('currency') ?? '';
+  if (!/^[a-z]{3}$/.test(currency)) throw invalid('currency', 'Three lower-case letters.');
+  const capture = params.get('capture_method') ?? 'automatic';
+  if (capture !== 'automatic' && capture !== 'manual') throw invalid('capture_method', 'automatic or manual.');
+  return {
+    id: newId('pi'),
+    object: 'payment_intent',
+    amount: amountOf(params, 'amount'),
+    amount_capturable: 0,
+    amount_received: 0,
+    amount_refunded: 0,
+    currency,
+    capture_method: capture,
+    status: 'processing',
+    next_action: null,
+    last_payment_error: null,
+    metadata: metadataOf(params),
+    created: now(),
+  };
+}
+
+/** A positive integer of minor units, at most `max`. */
+function amountOf(params: URLSearchParams, name: string, absent?: number, max = 99_999_999_999): number {
+  const text = params.get(name);
+  if (text === null && absent !== undefined) return absent;
+  if (text === null || !/^[1-9]\d{0,15}$/.test(text)) throw invalid(name, 'A positive integer of minor units.');
+  if (Number(text) <= max) return Number(text);
+  const message = `At most ${max}.`;
+  throw new Refusal(400, { type: 'invalid_request_error', code: 'amount_too_large', param: name, message });
+}

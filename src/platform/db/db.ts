@@ -1,0 +1,116 @@
+import { neon, neonConfig, types } from '@neondatabase/serverless';
+import type { Config } from '../config.ts';
+import { compile, type Sql } from './sql.ts';
+import { AlreadyApplied, DatabaseUnreachable, isRetryable, translate } from './errors.ts';
+
+export type Rows<Statements extends readonly Sql[]> = {
+  -readonly [Index in keyof Statements]: Statements[Index] extends Sql<infer Row> ? Row[] : never;
+};
+
+/** A transaction is one batch over HTTP: plain statements, sent at once, all or nothing. */
+export interface Db {
+  /** One read-only snapshot; resent once when the network fails, since reading twice is harmless. */
+  read<const Statements extends readonly Sql[]>(...statements: Statements): Promise<Rows<Statements>>;
+  /**
+   * One READ COMMITTED batch. Rolled-back races (deadlock, serialization) are run again; a lost reply is not, because
+   * the batch may be committed: DatabaseUnreachable.
+   */
+  write<const Statements extends readonly Sql[]>(...statements: Statements): Promise<Rows<Statements>>;
+  /** A write whose resend is harmless by its own statements, so a lost reply is answered by sending it again, as it is. */
+  writeResent<const Statements extends readonly Sql[]>(...statements: Statements): Promise<Rows<Statements>>;
+}
+
+/** What a request counts: each HTTP exchange with the database is one. */
+export interface RoundTrips {
+  db: number;
+  redis: number;
+  provider: number;
+}
+
+const INT8 = 20;
+const TIMESTAMPTZ = 1184;
+const RACES_MAX = 3;
+const RESENDS_MAX = 2;
+
+function parseInt8(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError('int8 beyond 2^53');
+  return value;
+}
+
+const PARSERS: Record<number, (text: string) => unknown> = {
+  [INT8]: parseInt8,
+  [TIMESTAMPTZ]: (text) => new Date(text).toISOString(),
+};
+
+const typeParsers: { getTypeParser: typeof types.getTypeParser } = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') => PARSERS[oid] ?? types.getTypeParser(oid, format),
+};
+
+type Driver = ReturnType<typeof neon>;
+
+export function createDriver(config: Config): Driver {
+  if (config.DATABASE_ENDPOINT !== undefined) neonConfig.fetchEndpoint = config.DATABASE_ENDPOINT;
+  return neon(config.DATABASE_URL, { types: typeParsers, disableWarningInBrowsers: true });
+}
+
+/** Counts into `trips`; every exchange is bounded by `timeoutMs`. */
+export function createDb(driver: Driver, trips: RoundTrips, timeoutMs: number): Db {
+  async function send(statements: readonly Sql[], readOnly: boolean): Promise<unknown[][]> {
+    trips.db += 1;
+    const queries = statements.map((statement) => {
+      const { text, values } = compile(statement);
+      return driver.query(text, values);
+    });
+    const results: unknown = await driver.transaction(queries, {
+      isolationLevel: readOnly ? 'RepeatableRead' : 'ReadCommitted',
+      readOnly,
+      fetchOptions: { signal: AbortSignal.timeout(timeoutMs) },
+    });
+    return asRows(results);
+  }
+
+  async function run(statements: readonly Sql[], { readOnly, resends }: { readOnly: boolean; resends: number }) {
+    let races = 0;
+    let resent = 0;
+    for (;;) {
+      try {
+        return await send(statements, readOnly);
+      } catch (thrown) {
+        if (isRetryable(thrown) && races < RACES_MAX) {
+          races += 1;
+          continue;
+        }
+        const error = translate(thrown);
+        if (!(error instanceof DatabaseUnreachable) || resent >= resends) throw error;
+        resent += 1;
+      }
+    }
+  }
+
+  return {
+    read: async (...statements) => typed(await run(statements, { readOnly: true, resends: 1 })),
+    write: async (...statements) => typed(await run(statements, { readOnly: false, resends: 0 })),
+    writeResent: async (...statements) => typed(await run(statements, { readOnly: false, resends: RESENDS_MAX })),
+  };
+}
+
+/** True when the batch is committed already: the first reply was lost and the resend met its own work. */
+export async function appliedBefore<T>(write: Promise<T>): Promise<T | 'already_applied'> {
+  try {
+    return await write;
+  } catch (error) {
+    if (error instanceof AlreadyApplied) return 'already_applied';
+    throw error;
+  }
+}
+
+function asRows(results: unknown): unknown[][] {
+  if (Array.isArray(results) && results.every((rows) => Array.isArray(rows))) return results;
+  throw new Error('the database driver answered no list of row lists');
+}
+
+/** The one cast of the seam: a row type stands beside each statement, and tests read every column it names. */
+function typed<Statements extends readonly Sql[]>(results: unknown[][]): Rows<Statements> {
+  return results as Rows<Statements>;
+}

@@ -1,0 +1,135 @@
+import { AppError } from '../errors.ts';
+import { sql, type Sql } from '../db/sql.ts';
+import { IdempotencyConflict } from '../db/errors.ts';
+import { subjectOf } from '../auth/actor.ts';
+import { base64url } from '../id.ts';
+import type { AppContext } from './context.ts';
+
+/** One attempt at one (scope, key). `attempt` is the fence: made once per request, the same in every resend. */
+export interface Claim {
+  scope: string;
+  key: string;
+  requestHash: string;
+  attempt: string;
+}
+
+export interface KeyRow {
+  request_hash: string;
+  state: 'in_flight' | 'done';
+  lease_live: boolean;
+  resource_id: string | null;
+  status: number | null;
+  body: string | null;
+}
+
+const KEY = /^[\x21-\x7e]{1,255}$/;
+
+async function sha256(data: BufferSource): Promise<string> {
+  return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', data)));
+}
+
+/**
+ * The claim of a request that carries an Idempotency-Key, else null. The scope is the actor with method and path, so a
+ * guest's is the address and the capability in the path; `capability` adds one that travels in the body.
+ */
+export async function claimOf(c: AppContext, capability = ''): Promise<Claim | null> {
+  const key = c.req.header('idempotency-key');
+  if (key === undefined) return null;
+  if (!KEY.test(key)) {
+    throw new AppError('malformed_request', 'Idempotency-Key holds 1 to 255 visible ASCII characters.', {
+      param: 'Idempotency-Key',
+    });
+  }
+  const who = [subjectOf(c.get('actor')), c.req.method, c.req.path, capability].join(' ');
+  const bytes = await c.req.arrayBuffer();
+  return {
+    scope: await sha256(new TextEncoder().encode(who)),
+    key,
+    requestHash: await sha256(bytes),
+    attempt: c.get('deps').ids.uuid(),
+  };
+}
+
+/**
+ * The head of a one-batch verb. The advisory lock refuses a twin that still runs (a plain INSERT would block until it
+ * commits, and the 409 could never be seen); a key already there aborts the batch and the stored reply is read.
+ */
+export function claimStatements(claim: Claim | null, resourceId: string): Sql[] {
+  if (!claim) return [];
+  const { scope, key, requestHash, attempt } = claim;
+  return [
+    lockKey(claim),
+    sql`
+      with claimed as (
+        insert into idempotency_keys (scope, key, request_hash, state, attempt, lease_until, resource_id)
+        values (${scope}, ${key}, ${requestHash}, 'done', ${attempt}::uuid, now(), ${resourceId})
+        on conflict (scope, key) do nothing
+        returning 1
+      )
+      select require(exists (select from claimed), 'idempotency_conflict')`,
+  ];
+}
+
+export function lockKey({ scope, key }: Claim): Sql {
+  return sql`
+    select require(pg_try_advisory_xact_lock(hashtextextended(${scope}::text || ${key}::text, 0)), 'idempotency_in_flight')`;
+}
+
+export function keyRow({ scope, key }: Claim): Sql<KeyRow> {
+  return sql<KeyRow>`
+    select request_hash, state, lease_until > now() as lease_live, resource_id, status, body
+    from idempotency_keys where scope = ${scope} and key = ${key}`;
+}
+
+export function storeReply({ scope, key, attempt }: Claim, status: number, body: string): Sql {
+  return sql`
+    update idempotency_keys set status = ${status}::int, body = ${body}, state = 'done'
+    where scope = ${scope} and key = ${key} and attempt = ${attempt}::uuid`;
+}
+
+/** Byte-equal to the first reply. */
+export function replayResponse(c: AppContext, status: number, body: string): Response {
+  c.get('record').replayed = true;
+  const type = status < 400 ? 'application/json' : 'application/problem+json';
+  return new Response(status === 204 ? null : body, {
+    status,
+    headers: { ...(status !== 204 && { 'content-type': type }), 'idempotent-replayed': 'true' },
+  });
+}
+
+export function assertSameRequest(row: KeyRow, claim: Claim): void {
+  if (row.request_hash === claim.requestHash) return;
+  throw new AppError('idempotency_key_reused', 'This key was used with another request body.', {
+    param: 'Idempotency-Key',
+  });
+}
+
+/** Stores the reply after it is sent; until then a replay answers the resource as it is now. */
+export function storeLater(c: AppContext, claim: Claim | null, response: Response): Response {
+  const isFinal = response.ok || response.status === 402;
+  if (!claim || !isFinal) return response;
+  const { db, defer } = c.get('deps');
+  const copy = response.clone();
+  defer(copy.text().then((text) => db.writeResent(storeReply(claim, response.status, text))));
+  return response;
+}
+
+/** Runs a one-batch verb under its claim; a key used before replays what it answered. */
+export async function once(
+  c: AppContext,
+  run: (claim: Claim | null) => Promise<Response>,
+  current: (resourceId: string) => Promise<Response>,
+): Promise<Response> {
+  const claim = await claimOf(c);
+  try {
+    return storeLater(c, claim, await run(claim));
+  } catch (error) {
+    if (!(error instanceof IdempotencyConflict) || !claim) throw error;
+    const [[row]] = await c.get('deps').db.read(keyRow(claim));
+    if (!row) throw error;
+    assertSameRequest(row, claim);
+    if (row.body !== null && row.status !== null) return replayResponse(c, row.status, row.body);
+    if (row.resource_id === null) throw error;
+    return await current(row.resource_id);
+  }
+}

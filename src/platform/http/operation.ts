@@ -1,0 +1,44 @@
+import type { Handler, MiddlewareHandler } from 'hono';
+import type * as z from 'zod';
+import type { ErrorCode } from '../errors.ts';
+import type { AppEnv } from './context.ts';
+
+/** What the contract says of a route; the OpenAPI document is built from it and from the validators beside it. */
+export interface Operation {
+  summary: string;
+  tag: string;
+  /** Who may call: anybody, a bearer token if there is one, or only a signed-in customer. */
+  auth: 'none' | 'optional' | 'customer';
+  replies: Partial<Record<200 | 201 | 202 | 204, z.ZodType | null>>;
+  errors?: readonly ErrorCode[];
+  /** Headers it reads beyond those that every route does. */
+  headers?: Readonly<Record<string, string>>;
+}
+
+export interface Input {
+  target: 'json' | 'query' | 'param';
+  schema: z.ZodType;
+}
+
+const operations = new WeakMap<object, Operation>();
+const inputs = new WeakMap<object, Input>();
+
+/** Stands first in a route's chain and changes nothing about the request. */
+export function operation(described: Operation): MiddlewareHandler<AppEnv> {
+  const middleware: MiddlewareHandler<AppEnv> = (_c, next) => next();
+  operations.set(middleware, described);
+  return middleware;
+}
+
+export function describeInput<Middleware extends object>(middleware: Middleware, input: Input): Middleware {
+  inputs.set(middleware, input);
+  return middleware;
+}
+
+export function operationOf(handler: Handler | MiddlewareHandler): Operation | undefined {
+  return operations.get(handler);
+}
+
+export function inputOf(handler: Handler | MiddlewareHandler): Input | undefined {
+  return inputs.get(handler);
+}

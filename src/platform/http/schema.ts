@@ -1,0 +1,40 @@
+import * as z from 'zod';
+
+/** Text that Postgres can hold: no NUL, no lone surrogate, trimmed, bounded. */
+export function text(max: number, min = 1) {
+  return z
+    .string()
+    .trim()
+    .min(min)
+    .max(max)
+    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'must be well-formed text without NUL');
+}
+
+export const uuid = z.uuid();
+export const email = z.email().max(254).toLowerCase();
+/** ISO 3166-1 alpha-2, upper case. */
+export const countryCode = z.string().regex(/^[A-Z]{2}$/, 'must be an ISO 3166-1 alpha-2 code');
+/** ISO 4217, upper case. */
+export const currencyCode = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code');
+/** Integer minor units. */
+export const money = z.int().min(0);
+export const timestamp = z.iso.datetime();
+
+/** RFC 9457 with this product's members. */
+export const Problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.string(),
+    param: z.string().optional(),
+    errors: z.array(z.looseObject({ param: z.string(), code: z.string(), message: z.string() })).optional(),
+    request_id: z.string(),
+  })
+  .meta({ id: 'Problem' });
+
+/** A page of a list. */
+export function listOf<Item extends z.ZodType>(item: Item) {
+  return z.object({ data: z.array(item), has_more: z.boolean(), next_cursor: z.string().nullable() });
+}

@@ -1,0 +1,39 @@
+import type { RoundTrips } from '../db/db.ts';
+
+/** One wide event per request: filled on the way, written once at its end. Names follow the log contract. */
+export interface RequestRecord {
+  readonly requestId: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly trips: RoundTrips;
+  userId: string | null;
+  orderId: string | null;
+  errorCode: string | null;
+  cause: string | null;
+  limiter: 'off' | 'allowed' | 'limited' | 'unreachable' | null;
+  replayed: boolean;
+}
+
+const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+function randomHex(bytes: number): string {
+  const random = crypto.getRandomValues(new Uint8Array(bytes));
+  return Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** Joins the caller's trace when `traceparent` is well-formed (W3C Trace Context, version 00), else starts one. */
+export function startRecord(requestId: string, traceparent: string | undefined): RequestRecord {
+  const parent = TRACEPARENT.exec(traceparent ?? '');
+  return {
+    requestId,
+    traceId: parent?.[1] ?? randomHex(16),
+    spanId: randomHex(8),
+    trips: { db: 0, redis: 0, provider: 0 },
+    userId: null,
+    orderId: null,
+    errorCode: null,
+    cause: null,
+    limiter: null,
+    replayed: false,
+  };
+}

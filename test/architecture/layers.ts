@@ -2,7 +2,7 @@ import type { Import, Source } from './source.ts';
 import type { Rule, Violation } from './rule.ts';
 
 /** A domain may import only those to its left, and only through their index.ts. */
-export const RANK = [
+const RANK = [
   'audit',
   'events',
   'notifications',

@@ -1,36 +1,15 @@
-import { createDb, createDriver, type Db } from './platform/db/db.ts';
-import { createIds, type Ids } from './platform/id.ts';
-import { createLogger, type Logger } from './platform/telemetry/log.ts';
+import { createDb, createDriver } from './platform/db/db.ts';
+import { createIds } from './platform/id.ts';
+import { createLogger } from './platform/telemetry/log.ts';
 import { createRedis } from './platform/cache/redis.ts';
-import { parseConfig, type Config } from './platform/config.ts';
-import { systemClock, type Clock } from './platform/clock.ts';
-import { createProviders, type Providers } from './domains/payments/index.ts';
-import { createSink, type EventSink } from './domains/events/index.ts';
-import type { RequestRecord } from './platform/telemetry/record.ts';
+import { describeCause } from './platform/http/problem.ts';
+import { parseConfig } from './platform/config.ts';
+import { systemClock } from './platform/clock.ts';
+import type { Deps } from './platform/deps.ts';
+import type { RoundTrips } from './platform/db/db.ts';
 
 /** What lives as long as the isolate. */
-export interface Runtime {
-  config: Config;
-  clock: Clock;
-  ids: Ids;
-  log: Logger;
-  redis: ReturnType<typeof createRedis>;
-  driver: ReturnType<typeof createDriver>;
-}
-
-/** What a verb may use; made per request, so that its round trips are counted. */
-export interface Deps {
-  config: Config;
-  clock: Clock;
-  ids: Ids;
-  log: Logger;
-  redis: ReturnType<typeof createRedis>;
-  db: Db;
-  payments: Providers;
-  events: EventSink;
-  /** Runs after the reply; a failure is logged, never answered. */
-  defer(work: Promise<unknown>): void;
-}
+export type Runtime = Omit<Deps, 'db' | 'trips' | 'defer'> & { driver: ReturnType<typeof createDriver> };
 
 /** Throws ConfigError naming every faulty binding. */
 export function createRuntime(env: object): Runtime {
@@ -46,21 +25,20 @@ export function createRuntime(env: object): Runtime {
   };
 }
 
-export function createDeps(runtime: Runtime, record: RequestRecord, waitUntil: (work: Promise<unknown>) => void): Deps {
-  const { config, clock, ids, log, redis, driver } = runtime;
+/** What lives as long as one request or one tick. */
+export function createDeps(
+  { driver, ...shared }: Runtime,
+  trips: RoundTrips,
+  waitUntil: (work: Promise<unknown>) => void,
+): Deps {
   return {
-    config,
-    clock,
-    ids,
-    log,
-    redis,
-    db: createDb(driver, record.trips, config.DATABASE_TIMEOUT_MS),
-    payments: createProviders(config, clock, record.trips),
-    events: createSink(config, clock, log),
+    ...shared,
+    trips,
+    db: createDb(driver, trips, shared.config.DATABASE_TIMEOUT_MS),
     defer(work) {
       waitUntil(
         work.catch((error: unknown) => {
-          log.log('error', 'deferred work failed', { cause: String(error), request_id: record.requestId });
+          shared.log.log('error', 'deferred work failed', { cause: describeCause(error) });
         }),
       );
     },

@@ -1,5 +1,5 @@
 import type { Context } from 'hono';
-import type { Deps } from '../../deps.ts';
+import type { Deps } from '../deps.ts';
 import type { Actor } from '../auth/actor.ts';
 import type { RequestRecord } from '../telemetry/record.ts';
 

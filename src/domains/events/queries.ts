@@ -1,0 +1,64 @@
+import { json, sql, type Sql } from '../../platform/db/sql.ts';
+
+export interface DomainEvent {
+  id: string;
+  type: 'order.placed' | 'order.payment_failed';
+  aggregateId: string;
+  /** Ids and amounts only; never a name, e-mail or address. */
+  payload: Record<string, unknown>;
+}
+
+export interface OutboxRow {
+  id: string;
+  type: string;
+  aggregate_id: string;
+  payload: Record<string, unknown>;
+  created_at: string;
+  attempts: number;
+}
+
+/** Written in the same batch as the change it tells of; a resent batch writes it once. */
+export function emitEvent({ id, type, aggregateId, payload }: DomainEvent): Sql {
+  return sql`
+    insert into outbox_events (id, type, aggregate_id, payload)
+    values (${id}::uuid, ${type}, ${aggregateId}, ${json(payload)}::jsonb)
+    on conflict (id) do nothing`;
+}
+
+/** Takes due events for a minute; a drain that dies leaves them to the next one. */
+export function takeDueEvents(limit: number): Sql<OutboxRow> {
+  return sql<OutboxRow>`
+    with due as (
+      select id from outbox_events
+      where delivered_at is null and dead_at is null and next_attempt_at <= now()
+      order by next_attempt_at
+      limit ${limit}::int
+      for update skip locked
+    )
+    update outbox_events e set attempts = e.attempts + 1, next_attempt_at = now() + interval '1 minute'
+    from due where e.id = due.id
+    returning e.id, e.type, e.aggregate_id, e.payload, e.created_at, e.attempts`;
+}
+
+export function markDelivered(ids: readonly string[]): Sql {
+  return sql`update outbox_events set delivered_at = now(), last_error = null where id = any(${ids}::uuid[])`;
+}
+
+export interface FailedDelivery {
+  id: string;
+  error: string;
+  /** Seconds until the next attempt; null makes the row dead. */
+  retryInS: number | null;
+}
+
+export function markFailed(failures: readonly FailedDelivery[]): Sql {
+  return sql`
+    update outbox_events e
+    set last_error = f.error,
+        dead_at = case when f.retry_in_s is null then now() end,
+        next_attempt_at = now() + make_interval(secs => coalesce(f.retry_in_s, 0))
+    from jsonb_to_recordset(${json(
+      failures.map(({ id, error, retryInS }) => ({ id, error, retry_in_s: retryInS })),
+    )}::jsonb) as f(id uuid, error text, retry_in_s double precision)
+    where e.id = f.id`;
+}

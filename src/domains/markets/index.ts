@@ -1,0 +1,3 @@
+export { chosenMarketId } from './queries.ts';
+export { MarketCode } from './schema.ts';
+export { marketRoutes } from './routes.ts';

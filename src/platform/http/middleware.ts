@@ -1,0 +1,101 @@
+import { createMiddleware } from 'hono/factory';
+import { bodyLimit } from 'hono/body-limit';
+import { cors } from 'hono/cors';
+import { secureHeaders } from 'hono/secure-headers';
+import { AppError } from '../errors.ts';
+import { checkRateLimit } from '../ratelimit.ts';
+import { readToken } from '../auth/token.ts';
+import { subjectOf, type Actor } from '../auth/actor.ts';
+import type { Config } from '../config.ts';
+import type { AppContext, AppEnv } from './context.ts';
+
+/** Enough for a cart of a hundred lines with addresses. */
+const BODY_BYTES_MAX = 64 * 1024;
+
+export const limitBody = bodyLimit({
+  maxSize: BODY_BYTES_MAX,
+  onError: () => {
+    throw new AppError('payload_too_large', `The body may hold ${BODY_BYTES_MAX} bytes.`, { param: 'body' });
+  },
+});
+
+export const securityHeaders = secureHeaders({
+  contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+  crossOriginResourcePolicy: 'cross-origin',
+  xFrameOptions: 'DENY',
+});
+
+/** Exact origins only; none listed means no cross-origin browser may read a reply. */
+export const corsByConfig = createMiddleware<AppEnv>((c, next) => {
+  const { ALLOWED_ORIGINS } = c.get('deps').config;
+  return cors({
+    origin: (origin) => (ALLOWED_ORIGINS.includes(origin) ? origin : null),
+    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'If-Match', 'If-None-Match', 'X-Order-Token'],
+    exposeHeaders: ['ETag', 'X-Request-Id', 'RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset', 'Retry-After'],
+    maxAge: 86_400,
+  })(c, next);
+});
+
+const ADDRESS = /^[0-9a-f.:]{2,45}$/i;
+
+/** The address that the trusted proxy in front of us saw; headers a client could set itself are never read. */
+function clientAddress(c: AppContext, config: Config): string {
+  const address = c.req.header(config.TRUSTED_IP_HEADER) ?? '';
+  return ADDRESS.test(address) ? address : 'unknown';
+}
+
+/** Identity comes from the token alone: no I/O. A bad token is refused, never taken for a guest. */
+export const identify = createMiddleware<AppEnv>(async (c, next) => {
+  const { config, clock } = c.get('deps');
+  const authorization = c.req.header('authorization');
+  if (authorization === undefined) {
+    c.set('actor', { kind: 'guest', address: clientAddress(c, config) });
+    return await next();
+  }
+  const token = /^Bearer ([\w.~+/=-]{1,4096})$/i.exec(authorization)?.[1];
+  if (token === undefined) {
+    throw new AppError('unauthenticated', 'Send Authorization: Bearer <token>.', { param: 'Authorization' });
+  }
+  const claims = await readToken(config, clock, token, 'access');
+  const actor: Actor = { kind: claims.kind, accountId: claims.sub, sessionId: claims.sid };
+  c.set('actor', actor);
+  c.get('record').userId = claims.sub;
+  return await next();
+});
+
+/** Without Redis requests go on: a cache must not take the shop down. The log line says so. */
+export const limitRate = createMiddleware<AppEnv>(async (c, next) => {
+  const { config, redis, trips, clock } = c.get('deps');
+  const record = c.get('record');
+  if (!config.RATE_LIMIT_ENABLED) {
+    record.limiter = 'off';
+    return await next();
+  }
+  const actor = c.get('actor');
+  const isGuest = actor.kind === 'guest';
+  const limit = {
+    name: isGuest ? 'public' : 'authenticated',
+    subject: subjectOf(actor),
+    requestsMax: isGuest ? config.RATE_LIMIT_PUBLIC : config.RATE_LIMIT_AUTHENTICATED,
+    windowS: config.RATE_LIMIT_WINDOW,
+  };
+  const state = await checkRateLimit(redis, limit, trips);
+  record.limiter = state ? (state.allowed ? 'allowed' : 'limited') : 'unreachable';
+  if (!state) return await next();
+  const resetS = Math.max(1, Math.ceil((state.resetAtMs - clock.now().getTime()) / 1000));
+  c.header('RateLimit-Limit', String(state.limit));
+  c.header('RateLimit-Remaining', String(state.remaining));
+  c.header('RateLimit-Reset', String(resetS));
+  if (!state.allowed) {
+    throw new AppError('rate_limited', `Try again in ${resetS} s.`, { retryAfterS: resetS });
+  }
+  return await next();
+});
+
+/** The signed-in customer's id. */
+export function requireCustomer(c: AppContext): string {
+  const actor = c.get('actor');
+  if (actor.kind === 'guest') throw new AppError('unauthenticated', 'Sign in first.', { param: 'Authorization' });
+  if (actor.kind === 'staff') throw new AppError('forbidden', 'This is for customers.', { param: 'Authorization' });
+  return actor.accountId;
+}

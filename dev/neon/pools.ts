@@ -14,8 +14,11 @@ const IDLE_TIMEOUT_MS = 10_000;
 export function createPools(options: { maxConnections: number; log: (line: string) => void }): Pools {
   const pools = new Map<string, pg.Pool>();
 
-  const poolOf = (target: Target): pg.Pool => {
-    const key = JSON.stringify(target);
+  const forgetIfEmpty = (key: string, pool: pg.Pool): void => {
+    if (pool.totalCount === 0 && pool.waitingCount === 0 && pools.get(key) === pool) pools.delete(key);
+  };
+
+  const poolOf = (key: string, target: Target): pg.Pool => {
     const existing = pools.get(key);
     if (existing !== undefined) return existing;
     const pool = new pg.Pool({
@@ -26,17 +29,25 @@ export function createPools(options: { maxConnections: number; log: (line: strin
     });
     // An idle connection that was closed on the other side is replaced at the next request.
     pool.on('error', ignoreLostConnection);
-    pool.on('remove', () => {
-      if (pool.totalCount > 0 || pool.waitingCount > 0 || pools.get(key) !== pool) return;
-      pools.delete(key);
-    });
+    pool.on('remove', () => forgetIfEmpty(key, pool));
     pools.set(key, pool);
     return pool;
   };
 
+  const lend = async (target: Target): Promise<pg.PoolClient> => {
+    const key = JSON.stringify(target);
+    const pool = poolOf(key, target);
+    try {
+      return await pool.connect();
+    } catch (error) {
+      forgetIfEmpty(key, pool);
+      throw error;
+    }
+  };
+
   return {
     async withClient(target, gone, work) {
-      const client = await poolOf(target).connect();
+      const client = await lend(target);
       let terminated: Promise<void> | undefined;
       const terminate = (): void => {
         terminated = terminateBackend(target, backendPid(client)).catch((error: unknown) =>
@@ -77,14 +88,18 @@ function connectionConfig(target: Target): pg.ClientConfig {
 // The failure reaches the caller through its query; without a listener it would also end the process.
 function ignoreLostConnection(): void {}
 
-/** Session state must not reach the next request: the hosted endpoint promises no session. */
+/** Session state (settings, temporary tables, advisory locks) must not reach the next request: there is no session over HTTP. */
 async function giveBack(client: pg.PoolClient, terminated: boolean): Promise<void> {
-  client.off('error', ignoreLostConnection);
-  if (terminated || client.getTransactionStatus() !== 'I') {
-    client.release(true);
-    return;
+  let clean = false;
+  if (!terminated && client.getTransactionStatus() === 'I') {
+    // The request's outcome stands, whatever becomes of its connection.
+    clean = await client.query('discard all').then(
+      () => true,
+      () => false,
+    );
   }
-  client.release();
+  client.off('error', ignoreLostConnection);
+  client.release(!clean);
 }
 
 /** pg keeps the backend's process id on every connected client, but its types leave it out. */

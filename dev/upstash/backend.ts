@@ -20,6 +20,7 @@ export function toRedisValue(reply: unknown): RedisValue {
   if (reply === null || reply === undefined) return null;
   if (typeof reply === 'string' || typeof reply === 'number' || Buffer.isBuffer(reply)) return reply;
   if (typeof reply === 'boolean') return Number(reply);
+  if (reply instanceof Error) return reply.message;
   if (Array.isArray(reply)) return reply.map(toRedisValue);
   // HGETALL of the embedded Redis: an object where the wire has fields and values in turn.
   return Object.entries(reply).flat().map(toRedisValue);

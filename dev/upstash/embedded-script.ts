@@ -25,13 +25,20 @@ local function to_lua(value)
   return list
 end
 
+local function error_text(text)
+  if text:find("reading 'bind'", 1, true) then return 'ERR Unknown Redis command called from script' end
+  local bare = text:gsub('^%a*Error: ', '')
+  if bare:find('^%u%u+ ') then return bare end
+  return 'ERR ' .. bare
+end
+
 redis.pcall = function(...)
   local words = {...}
   for i = 1, #words do
     if type(words[i]) == 'number' then words[i] = number_text(words[i]) end
   end
   local value = emulated(table.unpack(words))
-  if type(value) == 'userdata' and tostring(value[0]) == 'error' then return {err = tostring(value[1])} end
+  if type(value) == 'userdata' and tostring(value[0]) == 'error' then return {err = error_text(tostring(value[1]))} end
   return to_lua(value)
 end
 redis.call = function(...)

@@ -6,7 +6,13 @@ const CONNECT_TIMEOUT_MS = 5_000;
 
 /** Commands on a real Redis over one shared connection. Rejects when it cannot be reached at the start. */
 export async function connectRedis(url: string, log: (line: string) => void): Promise<Backend> {
-  const redis = new Redis(url, { lazyConnect: true, connectTimeout: CONNECT_TIMEOUT_MS, maxRetriesPerRequest: 1 });
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    // What was in flight when the connection broke may have run: only the caller can know whether to send it again.
+    autoResendUnfulfilledCommands: false,
+    enableOfflineQueue: false,
+  });
   redis.on('error', (error) => log(`Redis: ${error.message}`));
   try {
     await redis.connect();

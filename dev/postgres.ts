@@ -23,12 +23,13 @@ export interface LocalPostgres {
 }
 
 export interface PostgresOptions {
-  /** Where the data is kept; as root it lies under /var/lib instead (see clusterDir). */
-  dataDir: string;
+  /**
+   * Where the data is kept; as root it lies under /var/lib instead (see clusterDir). Absent, for tests:
+   * a temp folder that stop() removes, and no flush to disk.
+   */
+  dataDir?: string;
   /** 0 or absent: any free port. */
   port?: number;
-  /** For tests: data in a temp folder that stop() removes, and no flush to disk. */
-  ephemeral?: boolean;
   log?: (line: string) => void;
 }
 
@@ -53,16 +54,16 @@ const EPHEMERAL = ['max_connections=300', 'jit=off', 'fsync=off', 'synchronous_c
  * the port is taken, the data is in use, or the binaries are absent.
  */
 export async function startPostgres(options: PostgresOptions): Promise<LocalPostgres> {
-  const ephemeral = options.ephemeral === true;
+  const { dataDir } = options;
   const account = postgresAccount();
   const temporary = account === undefined ? tmpdir() : '/tmp';
-  const home = ephemeral ? mkdtempSync(join(temporary, 'edge-commerce-')) : clusterDir(options.dataDir, account);
+  const home = dataDir === undefined ? mkdtempSync(join(temporary, 'edge-commerce-')) : clusterDir(dataDir, account);
   privateDir(home, account);
   const log = options.log ?? (() => undefined);
   const cluster = { account, binaries: postgresBinaries(account), data: join(home, 'data'), home, log };
   const prepared: Cluster = { ...cluster, password: await prepare(cluster) };
-  const { child, port } = await launch(prepared, options.port ?? 0, ephemeral ? EPHEMERAL : DURABLE);
-  const guard = stopWithUs(child, ephemeral ? home : '');
+  const { child, port } = await launch(prepared, options.port ?? 0, dataDir === undefined ? EPHEMERAL : DURABLE);
+  const guard = stopWithUs(child, dataDir === undefined ? home : '');
   return {
     host: HOST,
     port,
@@ -71,7 +72,7 @@ export async function startPostgres(options: PostgresOptions): Promise<LocalPost
       await stopProcess(child);
       guard?.kill('SIGKILL');
       rmSync(join(home, 'owner.pid'), { force: true });
-      if (ephemeral) rmSync(home, { recursive: true, force: true });
+      if (dataDir === undefined) rmSync(home, { recursive: true, force: true });
     },
   };
 }

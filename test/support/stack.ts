@@ -1,0 +1,146 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import pg from 'pg';
+import { inject } from 'vitest';
+import { createTestHarness, type TestHarness, type WorkerHandle } from 'wrangler';
+import { startNeonEndpoint } from '../../dev/neon/server.ts';
+import { startTestProvider, type TestProvider } from '../../dev/provider/server.ts';
+import { APP_ROLE, asRole, createDatabase, dropDatabase, OWNER_ROLE } from '../../dev/roles.ts';
+import { startUpstashEndpoint } from '../../dev/upstash/server.ts';
+import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
+
+export interface Stack {
+  /** Base URL of the Worker, without a slash at the end. */
+  url: string;
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** The owner's connections to this file's own database. */
+  owner: pg.Pool;
+  databaseName: string;
+  /** Between the Worker and its three peers: records every exchange, and cuts them at will. */
+  neon: FaultProxy;
+  redis: FaultProxy;
+  payments: FaultProxy;
+  provider: TestProvider;
+  /** The Worker's structured log lines so far. */
+  logs(): Record<string, unknown>[];
+  worker: WorkerHandle;
+  close(): Promise<void>;
+}
+
+export interface StackOptions {
+  /** Bindings of the Worker that differ. */
+  env?: Record<string, string>;
+  /** A real Redis behind the Upstash-compatible endpoint. */
+  redisUrl?: string;
+}
+
+const ROOT = join(import.meta.dirname, '../..');
+const secret = (): string => randomBytes(32).toString('hex');
+
+/** The real Worker on real parts, with a database of its own: call it once in a file, and close() at the end. */
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const closers: (() => Promise<unknown>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).reverse()) await closer();
+  };
+  const opened = <T extends { close(): Promise<unknown> }>(part: T): T => {
+    closers.push(() => part.close());
+    return part;
+  };
+  try {
+    const database = await ownDatabase(closers);
+    const secrets = { apiKey: secret(), webhookSecret: secret() };
+    const provider = opened(await startTestProvider(secrets));
+    const neonEndpoint = opened(await startNeonEndpoint({ upstream: database.upstream }));
+    const redisToken = secret();
+    const redis = options.redisUrl === undefined ? {} : { redisUrl: options.redisUrl };
+    const redisEndpoint = opened(await startUpstashEndpoint({ token: redisToken, ...redis }));
+    const proxies = {
+      neon: opened(await startFaultProxy(neonEndpoint.url)),
+      redis: opened(await startFaultProxy(redisEndpoint.url)),
+      payments: opened(await startFaultProxy(provider.url)),
+    };
+    const harness = opened(
+      startWorker({
+        ...wideLimits(),
+        DATABASE_URL: database.appUrl,
+        DATABASE_ENDPOINT: proxies.neon.url,
+        UPSTASH_REDIS_REST_URL: proxies.redis.url,
+        UPSTASH_REDIS_REST_TOKEN: redisToken,
+        PAYMENT_TEST_URL: proxies.payments.url,
+        PAYMENT_TEST_SECRET: secrets.apiKey,
+        PAYMENT_TEST_WEBHOOK_SECRET: secrets.webhookSecret,
+        ...options.env,
+      }),
+    );
+    const url = (await harness.listen()).url.href.replace(/\/$/, '');
+    provider.setWebhookUrl(`${url}/api/v1/webhooks/payments/test`);
+    return {
+      url,
+      fetch: (path, init) => fetch(`${url}${path}`, init),
+      owner: database.owner,
+      databaseName: database.name,
+      ...proxies,
+      provider,
+      logs: () => harness.getLogs().flatMap(({ message }) => parseLogLine(message)),
+      worker: harness.getWorker(),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+interface OwnDatabase {
+  name: string;
+  upstream: { host: string; port: number };
+  appUrl: string;
+  owner: pg.Pool;
+}
+
+async function ownDatabase(closers: (() => Promise<unknown>)[]): Promise<OwnDatabase> {
+  const shared = inject('shared');
+  const name = `shop_${randomBytes(6).toString('hex')}`;
+  await createDatabase(shared.superuserUrl, name, shared.template);
+  closers.push(() => dropDatabase(shared.superuserUrl, name));
+  const ownerUrl = asRole(shared.superuserUrl, OWNER_ROLE, shared.ownerPassword, name);
+  const owner = new pg.Pool({ connectionString: ownerUrl, max: 5 });
+  closers.push(() => owner.end());
+  return {
+    name,
+    upstream: { host: shared.host, port: shared.port },
+    appUrl: asRole(shared.superuserUrl, APP_ROLE, shared.appPassword, name),
+    owner,
+  };
+}
+
+function startWorker(env: Record<string, string>): TestHarness {
+  const workerDir = inject('shared').workerDir;
+  const worker = { configPath: 'wrangler.toml', env: 'dev', prebuiltWorkerDir: workerDir, vars: env };
+  return createTestHarness({ root: ROOT, workers: [worker] });
+}
+
+/** Secrets of this run alone, and limits that no test meets by accident. */
+function wideLimits(): Record<string, string> {
+  return {
+    ENVIRONMENT: 'test',
+    JWT_ACCESS_SECRET: secret(),
+    JWT_REFRESH_SECRET: secret(),
+    ORDER_TOKEN_SECRET: secret(),
+    METRICS_TOKEN: secret(),
+    RATE_LIMIT_PUBLIC: '100000',
+    RATE_LIMIT_AUTHENTICATED: '100000',
+    LOG_LEVEL: 'debug',
+    LOG_FORMAT: 'json',
+  };
+}
+
+function parseLogLine(message: string): Record<string, unknown>[] {
+  try {
+    const line: unknown = JSON.parse(message);
+    return typeof line === 'object' && line !== null ? [{ ...line }] : [];
+  } catch {
+    return [];
+  }
+}

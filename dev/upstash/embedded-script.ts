@@ -1,6 +1,8 @@
 import * as z from 'zod';
 import type { Outcome, RedisValue } from './backend.ts';
 
+export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value';
+
 /**
  * Runs the script that is the last of ARGV the way Redis would, inside the embedded emulation's bare Lua: `redis.call`
  * gets text and gives Lua tables, errors can be caught, and the result follows Redis' rules for Lua values. The answer is
@@ -9,6 +11,7 @@ import type { Outcome, RedisValue } from './backend.ts';
 export const SCRIPT_HOST = `
 local source = table.remove(ARGV)
 local emulated = redis.pcall
+local WRONG_TYPE = '${WRONG_TYPE}'
 
 local function number_text(value)
   local whole = math.tointeger(value)
@@ -27,6 +30,7 @@ end
 
 local function error_text(text)
   if text:find("reading 'bind'", 1, true) then return 'ERR Unknown Redis command called from script' end
+  if text:find('does not contain a', 1, true) then return WRONG_TYPE end
   local bare = text:gsub('^%a*Error: ', '')
   if bare:find('^%u%u+ ') then return bare end
   return 'ERR ' .. bare

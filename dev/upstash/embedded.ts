@@ -3,7 +3,7 @@ import RedisMock from 'ioredis-mock';
 import commandInfo from 'ioredis-mock/data/command-info.json' with { type: 'json' };
 import { toRedisValue } from './backend.ts';
 import type { Backend, Command, Outcome } from './backend.ts';
-import { readScriptResult, SCRIPT_HOST } from './embedded-script.ts';
+import { readScriptResult, SCRIPT_HOST, WRONG_TYPE } from './embedded-script.ts';
 
 type EmulatedCommand = (...args: string[]) => Promise<unknown>;
 
@@ -72,6 +72,7 @@ async function settle(name: string, reply: Promise<unknown>): Promise<Outcome> {
     if (message.startsWith('Unsupported command')) {
       return { error: `ERR '${name}' is not part of the embedded Redis; a real one (REDIS_URL) has it` };
     }
+    if (message.includes('does not contain a')) return { error: WRONG_TYPE };
     return { error: /^[A-Z]{2,} /.test(message) ? message : `ERR ${message}` };
   }
 }

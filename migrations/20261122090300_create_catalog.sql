@@ -50,7 +50,7 @@ create index skus_product on skus (product_id, position);
 create table prices (
   sku_id uuid not null references skus on delete cascade,
   currency text not null check (currency ~ '^[A-Z]{3}$'),
-  amount bigint not null check (amount between 0 and 1000000000000),
+  amount bigint not null check (amount between 0 and 1000000000),
   compare_at_amount bigint check (compare_at_amount >= amount),
   primary key (sku_id, currency)
 );

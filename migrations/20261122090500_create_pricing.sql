@@ -18,7 +18,7 @@ create table shipping_options (
   code text not null unique,
   name text not null,
   countries text[] not null,
-  amount bigint not null check (amount between 0 and 1000000000000),
+  amount bigint not null check (amount between 0 and 1000000000),
   position int not null default 0,
   active boolean not null default true,
   created_at timestamptz not null default now()

@@ -97,5 +97,6 @@ create table payment_webhook_events (
   payment_id uuid,
   type text not null,
   received_at timestamptz not null default now(),
+  applied_at timestamptz,
   primary key (provider, event_id)
 );

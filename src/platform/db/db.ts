@@ -1,7 +1,7 @@
 import { neon, neonConfig, types } from '@neondatabase/serverless';
 import type { Config } from '../config.ts';
 import { compile, type Sql } from './sql.ts';
-import { AlreadyApplied, DatabaseUnreachable, isRetryable, translate } from './errors.ts';
+import { DatabaseUnreachable, isRetryable, translate } from './errors.ts';
 
 export type Rows<Statements extends readonly Sql[]> = {
   -readonly [Index in keyof Statements]: Statements[Index] extends Sql<infer Row> ? Row[] : never;
@@ -16,6 +16,8 @@ export interface Db {
    * the batch may be committed: DatabaseUnreachable.
    */
   write<const Statements extends readonly Sql[]>(...statements: Statements): Promise<Rows<Statements>>;
+  /** A batch of any length whose last statement reads back what it made; its first row, or null. */
+  commit<Row>(statements: readonly Sql[], readBack: Sql<Row>, options: { resend: boolean }): Promise<Row | null>;
   /** A write whose resend is harmless by its own statements, so a lost reply is answered by sending it again, as it is. */
   writeResent<const Statements extends readonly Sql[]>(...statements: Statements): Promise<Rows<Statements>>;
 }
@@ -91,18 +93,13 @@ export function createDb(driver: Driver, trips: RoundTrips, timeoutMs: number): 
   return {
     read: async (...statements) => typed(await run(statements, { readOnly: true, resends: 1 })),
     write: async (...statements) => typed(await run(statements, { readOnly: false, resends: 0 })),
+    commit: async (statements, readBack, { resend }) => {
+      const results = await run([...statements, readBack], { readOnly: false, resends: resend ? RESENDS_MAX : 0 });
+      const [, rows] = typed<[Sql, typeof readBack]>([[], results.at(-1) ?? []]);
+      return rows[0] ?? null;
+    },
     writeResent: async (...statements) => typed(await run(statements, { readOnly: false, resends: RESENDS_MAX })),
   };
-}
-
-/** True when the batch is committed already: the first reply was lost and the resend met its own work. */
-export async function appliedBefore<T>(write: Promise<T>): Promise<T | 'already_applied'> {
-  try {
-    return await write;
-  } catch (error) {
-    if (error instanceof AlreadyApplied) return 'already_applied';
-    throw error;
-  }
 }
 
 function asRows(results: unknown): unknown[][] {

@@ -1,0 +1,5 @@
+export { cartRoutes } from './routes.ts';
+export { cartView, ownedCart, type CartRow } from './view.ts';
+export { isBuyable, priceCart, totalsOf, type BuyableItem } from './rules.ts';
+export { createCart } from './service.ts';
+export { CartId, NewCart, Promotion } from './schema.ts';

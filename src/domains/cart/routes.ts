@@ -1,0 +1,184 @@
+import { Hono } from 'hono';
+import * as z from 'zod';
+import { body, params, query } from '../../platform/http/validate.ts';
+import { ifMatchVersion, versionedEtag } from '../../platform/http/etag.ts';
+import { once, type Claim } from '../../platform/http/idempotency.ts';
+import { operation } from '../../platform/http/operation.ts';
+import { reply } from '../../platform/http/reply.ts';
+import { uuid } from '../../platform/http/schema.ts';
+import type { AppContext, AppEnv } from '../../platform/http/context.ts';
+import type { Sql } from '../../platform/db/sql.ts';
+import { addDiscountCodes, addItems, patchCart, removeDiscountCode, setQuantity } from './queries.ts';
+import { toCart } from './rules.ts';
+import { Cart, CartId, CartPatch, CartQuery, CodeInput, DiscountCode, ItemPatch, NewCart, NewItem, ShippingOptionList } from './schema.ts';
+import { change, createCart, getCart, withIds } from './service.ts';
+import type { CartRow } from './view.ts';
+
+const tag = 'Cart';
+const Path = z.object({ id: CartId });
+const headers = { 'If-Match': 'Refuse with 412 unless the cart still has this ETag.' };
+const changeErrors = ['not_found', 'cart_already_completed', 'precondition_failed'] as const;
+
+async function show(c: AppContext, row: CartRow, status: 200 | 201 = 200) {
+  const expand = c.req.query('expand') === 'shipping_options' ? 'shipping_options' : undefined;
+  const cart = toCart(row, expand);
+  await versionedEtag(c, cart.version, cart);
+  return reply(c, Cart, cart, status);
+}
+
+/** Every change of a cart is one batch under an optional claim and answers the whole cart. */
+function changing(c: AppContext, id: string, statements: readonly Sql[]): Promise<Response> {
+  const current = async (cartId: string) => show(c, await getCart(c.get('deps'), c.get('actor'), cartId));
+  const run = async (claim: Claim | null) =>
+    show(c, await change(c.get('deps'), c.get('actor'), { id, version: ifMatchVersion(c), claim }, statements));
+  return once(c, run, current);
+}
+
+const cartCore = new Hono<AppEnv>()
+  .post(
+    '/carts',
+    operation({
+      summary: 'Start a cart',
+      tag,
+      auth: 'optional',
+      replies: { 201: Cart },
+      errors: ['sku_unavailable', 'discount_code_invalid', 'shipping_option_unavailable'],
+    }),
+    query(CartQuery),
+    body(NewCart),
+    (c) => {
+      const id = c.get('deps').ids.capability();
+      const run = async (claim: Claim | null) =>
+        show(c, await createCart(c.get('deps'), c.get('actor'), c.req.valid('json'), { id, claim }), 201);
+      const current = async (cartId: string) => show(c, await getCart(c.get('deps'), c.get('actor'), cartId), 201);
+      return once(c, run, current);
+    },
+  )
+  .get(
+    '/carts/:id',
+    operation({ summary: 'Read a cart', tag, auth: 'optional', replies: { 200: Cart }, errors: ['not_found'] }),
+    params(Path),
+    query(CartQuery),
+    async (c) => show(c, await getCart(c.get('deps'), c.get('actor'), c.req.valid('param').id)),
+  )
+  .patch(
+    '/carts/:id',
+    operation({
+      summary: 'Set e-mail, addresses, shipping option or note',
+      tag,
+      auth: 'optional',
+      replies: { 200: Cart },
+      errors: [...changeErrors, 'shipping_option_unavailable'],
+      headers,
+    }),
+    params(Path),
+    query(CartQuery),
+    body(CartPatch),
+    (c) => {
+      const { id } = c.req.valid('param');
+      return changing(c, id, patchCart(id, c.req.valid('json')));
+    },
+  )
+  .get(
+    '/carts/:id/shipping-options',
+    operation({
+      summary: 'Shipping options that reach the cart',
+      tag,
+      auth: 'optional',
+      replies: { 200: ShippingOptionList },
+      errors: ['not_found'],
+    }),
+    params(Path),
+    async (c) => {
+      const row = await getCart(c.get('deps'), c.get('actor'), c.req.valid('param').id);
+      const data = toCart(row, 'shipping_options').shipping_options ?? [];
+      return reply(c, ShippingOptionList, { data, has_more: false, next_cursor: null });
+    },
+  );
+
+const cartItems = new Hono<AppEnv>()
+  .post(
+    '/carts/:id/items',
+    operation({
+      summary: 'Add units of a SKU',
+      tag,
+      auth: 'optional',
+      replies: { 200: Cart },
+      errors: [...changeErrors, 'sku_unavailable', 'cart_full'],
+      headers,
+    }),
+    params(Path),
+    query(CartQuery),
+    body(NewItem),
+    (c) => {
+      const { id } = c.req.valid('param');
+      return changing(c, id, addItems(id, withIds(c.get('deps'), [c.req.valid('json')]), 'body'));
+    },
+  )
+  .patch(
+    '/carts/:id/items/:item_id',
+    operation({
+      summary: 'Set the quantity of a line',
+      tag,
+      auth: 'optional',
+      replies: { 200: Cart },
+      errors: changeErrors,
+      headers,
+    }),
+    params(Path.extend({ item_id: uuid })),
+    query(CartQuery),
+    body(ItemPatch),
+    (c) => {
+      const { id, item_id } = c.req.valid('param');
+      return changing(c, id, [setQuantity(id, item_id, c.req.valid('json').quantity)]);
+    },
+  )
+  .delete(
+    '/carts/:id/items/:item_id',
+    operation({ summary: 'Remove a line', tag, auth: 'optional', replies: { 200: Cart }, errors: changeErrors, headers }),
+    params(Path.extend({ item_id: uuid })),
+    query(CartQuery),
+    (c) => {
+      const { id, item_id } = c.req.valid('param');
+      return changing(c, id, [setQuantity(id, item_id, 0)]);
+    },
+  );
+
+const cartCodes = new Hono<AppEnv>()
+  .post(
+    '/carts/:id/discount-codes',
+    operation({
+      summary: 'Add a discount code',
+      tag,
+      auth: 'optional',
+      replies: { 200: Cart },
+      errors: [...changeErrors, 'discount_code_invalid'],
+      headers,
+    }),
+    params(Path),
+    query(CartQuery),
+    body(CodeInput),
+    (c) => {
+      const { id } = c.req.valid('param');
+      return changing(c, id, addDiscountCodes(id, [c.req.valid('json').code], 'code'));
+    },
+  )
+  .delete(
+    '/carts/:id/discount-codes/:code',
+    operation({
+      summary: 'Remove a discount code',
+      tag,
+      auth: 'optional',
+      replies: { 200: Cart },
+      errors: changeErrors,
+      headers,
+    }),
+    params(Path.extend({ code: DiscountCode })),
+    query(CartQuery),
+    (c) => {
+      const { id, code } = c.req.valid('param');
+      return changing(c, id, [removeDiscountCode(id, code)]);
+    },
+  );
+
+export const cartRoutes = new Hono<AppEnv>().route('/', cartCore).route('/', cartItems).route('/', cartCodes);

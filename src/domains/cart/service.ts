@@ -1,0 +1,73 @@
+import { customerIdOf, type Actor } from '../../platform/auth/actor.ts';
+import { AlreadyApplied } from '../../platform/db/errors.ts';
+import type { Sql } from '../../platform/db/sql.ts';
+import type { Deps } from '../../platform/deps.ts';
+import { notFound } from '../../platform/errors.ts';
+import { claimStatements, type Claim } from '../../platform/http/idempotency.ts';
+import { addDiscountCodes, addItems, changeCart, insertCart, patchCart, requireNewCart } from './queries.ts';
+import type { NewCart, NewItem } from './schema.ts';
+import { cartView, type CartRow } from './view.ts';
+
+/** One round trip; 404 for a cart that is absent, expired or somebody else's. */
+export async function getCart(deps: Deps, actor: Actor, id: string): Promise<CartRow> {
+  const [[row]] = await deps.db.read(cartView(id, customerIdOf(actor)));
+  if (!row) throw notFound('cart');
+  return row;
+}
+
+/** One batch. A lost reply is answered by sending it again: the id is ours, so a resend meets its own cart. */
+export async function createCart(
+  deps: Deps,
+  actor: Actor,
+  input: NewCart,
+  { id, claim }: { id: string; claim: Claim | null },
+): Promise<CartRow> {
+  const key = { id, customerId: customerIdOf(actor) };
+  const items = withIds(deps, input.items ?? []);
+  const statements = [
+    requireNewCart(id),
+    ...claimStatements(claim, id),
+    ...insertCart(key, input),
+    ...(items.length > 0 ? addItems(id, items, 'items') : []),
+    ...(input.discount_codes?.length ? addDiscountCodes(id, input.discount_codes, 'discount_codes') : []),
+    ...patchCart(id, input),
+  ];
+  try {
+    const row = await deps.db.commit(statements, cartView(id, key.customerId), { resend: true });
+    if (row) return row;
+  } catch (error) {
+    if (!(error instanceof AlreadyApplied)) throw error;
+  }
+  return await getCart(deps, actor, id);
+}
+
+export function withIds(deps: Deps, items: readonly NewItem[]): (NewItem & { id: string })[] {
+  return items.map((item) => ({ ...item, id: deps.ids.uuid() }));
+}
+
+export interface CartChange {
+  id: string;
+  /** The version that If-Match names, or null. */
+  version: number | null;
+  claim: Claim | null;
+}
+
+/**
+ * One batch: claim, lock, change, read back; refused as a whole or done as a whole. A lost reply is resent only under a
+ * claim, because a second relative change would count twice.
+ */
+export async function change(
+  deps: Deps,
+  actor: Actor,
+  { id, version, claim }: CartChange,
+  statements: readonly Sql[],
+): Promise<CartRow> {
+  const customerId = customerIdOf(actor);
+  const row = await deps.db.commit(
+    [...claimStatements(claim, id), ...changeCart({ id, customerId }, version), ...statements],
+    cartView(id, customerId),
+    { resend: claim !== null },
+  );
+  if (!row) throw notFound('cart');
+  return row;
+}

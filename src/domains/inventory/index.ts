@@ -1,0 +1,1 @@
+export { releaseReserved, requireReserved, reserveStock, takeReserved, type Demand } from './queries.ts';

@@ -1,0 +1,1 @@
+export { price, type Discount, type Priced, type PricedLine, type PricingInput, type PricingLine, type Totals } from './rules.ts';

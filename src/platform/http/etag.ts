@@ -1,0 +1,27 @@
+import { AppError } from '../errors.ts';
+import { base64url } from '../id.ts';
+import type { AppContext } from './context.ts';
+
+const DIGEST_BYTES = 9;
+
+/**
+ * Sets the ETag of a versioned resource: `"<version>-<digest>"`. The digest makes If-None-Match exact where prices or
+ * stock moved without the version; If-Match reads the version alone.
+ */
+export async function versionedEtag(c: AppContext, version: number, data: unknown): Promise<void> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(JSON.stringify(data)));
+  c.header('ETag', `"${version}-${base64url(new Uint8Array(digest).subarray(0, DIGEST_BYTES))}"`);
+}
+
+const VERSION = /^(?:W\/)?"(\d{1,9})(?:-[\w-]{1,40})?"$/;
+
+/** The version that If-Match names; null without the header or with `*` (RFC 9110, 13.1.1; proxies weaken ETags). */
+export function ifMatchVersion(c: AppContext): number | null {
+  const header = c.req.header('if-match')?.trim();
+  if (header === undefined || header === '*') return null;
+  const version = VERSION.exec(header)?.[1];
+  if (version === undefined) {
+    throw new AppError('precondition_failed', 'If-Match holds no ETag of this resource.', { param: 'If-Match' });
+  }
+  return Number(version);
+}

@@ -105,10 +105,8 @@ export const layerRules: Rule[] = [
       importsIn(
         sources,
         (file) => ROUTES_FILE.test(file),
-        ({ target, typeOnly, specifier }) =>
-          !typeOnly && (target.startsWith('src/platform/db/') || /\/(queries|statements)[^/]*(\/|\.ts$)/.test(target))
-            ? `imports ${specifier}`
-            : undefined,
+        ({ target, typeOnly }) =>
+          !typeOnly && target.startsWith('src/platform/db/') ? `imports ${target}` : undefined,
       ),
   },
   {

@@ -67,7 +67,7 @@ export class Webhooks {
   async #deliver(event: WebhookEvent): Promise<void> {
     const body = JSON.stringify(event);
     for (let attempt = 1; attempt <= TRIES_MAX && this.url !== undefined; attempt += 1) {
-      if (await this.#post(this.url, body)) return;
+      if ((await this.#post(this.url, body)) || attempt === TRIES_MAX) return;
       await sleep(RETRY_DELAY_MS * attempt, undefined, { signal: this.#closing.signal }).catch(() => undefined);
       if (this.#closing.signal.aborted) return;
     }

@@ -1,0 +1,59 @@
+import { nothing, sql, type Sql } from '../../platform/db/sql.ts';
+import type { TransactionRow } from '../payments/index.ts';
+import type { Order } from './schema.ts';
+
+type Frozen = Omit<Order, 'payment_status' | 'payments' | 'shipments' | 'guest_token'>;
+
+/** An order as it was frozen, with the ledger of each payment. */
+export interface OrderRow extends Frozen {
+  customer_id: string | null;
+  lease_live: boolean;
+  payments: (Pick<Order['payments'][number], 'id' | 'provider' | 'amount' | 'next_action'> & {
+    ledger: (TransactionRow & { reason: string | null })[];
+  })[];
+}
+
+const items = sql`
+  (select jsonb_agg(jsonb_build_object(
+    'id', i.id, 'sku_id', i.sku_id, 'sku_code', i.sku_code, 'title', i.title, 'quantity', i.quantity,
+    'unit_price', i.unit_price, 'subtotal', i.subtotal, 'discount_total', i.discount_total,
+    'tax_total', i.tax_total, 'total', i.total) order by i.position)
+   from order_items i where i.order_id = o.id)`;
+
+const payments = sql`
+  (select jsonb_agg(jsonb_build_object(
+    'id', p.id, 'provider', p.provider, 'amount', p.amount, 'next_action', p.next_action,
+    'ledger', (
+      select jsonb_agg(jsonb_build_object('kind', t.kind, 'outcome', t.outcome, 'amount', t.amount, 'reason', t.reason)
+        order by t.created_at, t.id)
+      from payment_transactions t where t.payment_id = p.id)
+   ) order by p.id)
+   from payments p where p.order_id = o.id)`;
+
+function orders(where: Sql, tail: Sql): Sql<OrderRow> {
+  return sql<OrderRow>`
+    select o.id, o.number, o.version, o.status, o.fulfillment_status, o.currency, o.tax_inclusive, o.email,
+      o.shipping_address, o.billing_address, o.shipping_option_name, o.discount_codes, o.promotions, o.note,
+      o.subtotal, o.discount_total, o.shipping_total, o.shipping_tax_total, o.tax_total, o.gift_card_total, o.total,
+      o.created_at, o.placed_at, o.customer_id, o.lease_until > now() as lease_live,
+      ${items} as items, ${payments} as payments
+    from orders o where ${where} ${tail}`;
+}
+
+/** For verbs that have proved their right to the order by another way, such as the cart it came from. */
+export function orderById(id: string): Sql<OrderRow> {
+  return orders(sql`o.id = ${id}::uuid`, nothing);
+}
+
+export function orderOfCustomer(id: string, customerId: string): Sql<OrderRow> {
+  return orders(sql`o.id = ${id}::uuid and o.customer_id = ${customerId}::uuid`, nothing);
+}
+
+/** Newest first; limit + 1 rows. Attempts whose payment failed are not orders to their buyer. */
+export function ordersOfCustomer(customerId: string, limit: number, before: string | null): Sql<OrderRow> {
+  const keyset = before === null ? nothing : sql`and o.id < ${before}::uuid`;
+  return orders(
+    sql`o.customer_id = ${customerId}::uuid and o.status <> 'failed' ${keyset}`,
+    sql`order by o.id desc limit ${limit + 1}::int`,
+  );
+}

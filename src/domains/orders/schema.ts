@@ -1,0 +1,81 @@
+import * as z from 'zod';
+import { currencyCode, listOf, money, timestamp } from '../../platform/http/schema.ts';
+import { pageQuery } from '../../platform/http/page.ts';
+import { Address } from '../customers/index.ts';
+import { Promotion } from '../cart/index.ts';
+
+const OrderItem = z
+  .object({
+    id: z.string(),
+    sku_id: z.string(),
+    sku_code: z.string(),
+    title: z.string(),
+    quantity: z.int(),
+    unit_price: money,
+    subtotal: money,
+    discount_total: money,
+    tax_total: money,
+    total: money,
+  })
+  .meta({ id: 'OrderItem' });
+
+const PaymentStatus = z.enum([
+  'pending',
+  'requires_action',
+  'authorized',
+  'captured',
+  'partially_refunded',
+  'refunded',
+  'voided',
+  'failed',
+]);
+
+const Payment = z
+  .object({
+    id: z.string(),
+    provider: z.enum(['test', 'manual', 'stripe']),
+    status: PaymentStatus,
+    amount: money,
+    captured_amount: money,
+    refunded_amount: money,
+    next_action: z.object({ type: z.literal('redirect_to_url'), url: z.string() }).nullable(),
+  })
+  .meta({ id: 'Payment' });
+
+export const Order = z
+  .object({
+    id: z.string(),
+    number: z.string(),
+    version: z.int(),
+    status: z.enum(['pending', 'confirmed', 'failed', 'canceled']),
+    payment_status: PaymentStatus,
+    fulfillment_status: z.enum(['unfulfilled', 'partially_fulfilled', 'fulfilled']),
+    currency: currencyCode,
+    tax_inclusive: z.boolean(),
+    email: z.string(),
+    items: z.array(OrderItem),
+    shipping_address: Address,
+    billing_address: Address,
+    shipping_option_name: z.string(),
+    discount_codes: z.array(z.string()),
+    promotions: z.array(Promotion),
+    note: z.string().nullable(),
+    subtotal: money,
+    discount_total: money,
+    shipping_total: money,
+    shipping_tax_total: money,
+    tax_total: money,
+    gift_card_total: money,
+    total: money,
+    payments: z.array(Payment),
+    shipments: z.array(z.never()),
+    created_at: timestamp,
+    placed_at: timestamp.nullable(),
+    /** Only on a guest's order: send it back as X-Order-Token to read the order. */
+    guest_token: z.string().optional(),
+  })
+  .meta({ id: 'Order' });
+export type Order = z.output<typeof Order>;
+
+export const OrderList = listOf(Order).meta({ id: 'OrderList' });
+export const OrderQuery = z.strictObject(pageQuery);

@@ -1,0 +1,13 @@
+export {
+  appendTransaction,
+  insertPayment,
+  markWebhookApplied,
+  noteProviderState,
+  orderOfPayment,
+  storeWebhook,
+  type NewTransaction,
+  type PaymentRow,
+} from './queries.ts';
+export { paymentState, type TransactionRow } from './rules.ts';
+export { assertManualAllowed, onlineProvider, type ProviderName } from './service.ts';
+export type { Outcome, PaymentProvider } from './provider.ts';

@@ -1,0 +1,70 @@
+import { json, sql, type Sql } from '../../platform/db/sql.ts';
+import type { NextAction } from './provider.ts';
+import type { TransactionRow } from './rules.ts';
+import type { ProviderName } from './service.ts';
+
+export interface PaymentRow {
+  id: string;
+  order_id: string;
+  provider: ProviderName;
+  capture: 'automatic' | 'manual';
+  currency: string;
+  /** Minor units. */
+  amount: number;
+  token: string | null;
+  provider_reference: string | null;
+}
+
+export function insertPayment(payment: Omit<PaymentRow, 'provider_reference'>): Sql {
+  return sql`
+    insert into payments (id, order_id, provider, capture, currency, amount, token)
+    values (${payment.id}::uuid, ${payment.order_id}::uuid, ${payment.provider}, ${payment.capture},
+      ${payment.currency}, ${payment.amount}::bigint, ${payment.token})`;
+}
+
+export interface NewTransaction extends TransactionRow {
+  /** Made before the batch, so that a resend appends it once. */
+  id: string;
+  payment_id: string;
+  provider_reference: string | null;
+  reason: string | null;
+}
+
+export function appendTransaction(row: NewTransaction): Sql {
+  return sql`
+    insert into payment_transactions (id, payment_id, kind, outcome, amount, provider_reference, reason)
+    values (${row.id}::uuid, ${row.payment_id}::uuid, ${row.kind}, ${row.outcome}, ${row.amount}::bigint,
+      ${row.provider_reference}, ${row.reason})
+    on conflict (id) do nothing`;
+}
+
+/** What the provider told: its reference, and what the buyer must do next if anything. A settled payment drops its token. */
+export function noteProviderState(
+  paymentId: string,
+  state: { reference: string | null; nextAction: NextAction | null; settled: boolean },
+): Sql {
+  return sql`
+    update payments set
+      provider_reference = coalesce(${state.reference}, provider_reference),
+      next_action = ${state.nextAction && json(state.nextAction)}::jsonb,
+      token = case when ${state.settled}::boolean then null else token end
+    where id = ${paymentId}::uuid`;
+}
+
+/** Stored before it acts; one that was applied already answers no row. */
+export function storeWebhook(provider: string, event: { id: string; type: string; paymentId: string | null }): Sql {
+  return sql`
+    insert into payment_webhook_events (provider, event_id, payment_id, type)
+    values (${provider}, ${event.id}, ${event.paymentId}::uuid, ${event.type})
+    on conflict (provider, event_id) do nothing`;
+}
+
+export function orderOfPayment(paymentId: string): Sql<{ order_id: string }> {
+  return sql<{ order_id: string }>`select order_id from payments where id = ${paymentId}::uuid`;
+}
+
+export function markWebhookApplied(provider: string, eventId: string): Sql {
+  return sql`
+    update payment_webhook_events set applied_at = coalesce(applied_at, now())
+    where provider = ${provider} and event_id = ${eventId}`;
+}

@@ -19,12 +19,13 @@ local function number_text(value)
   return string.format('%.17g', value)
 end
 
-local function to_lua(value)
+local function to_lua(value, inner)
   if type(value) == 'number' then return math.tointeger(value) or value end
   if type(value) ~= 'userdata' then return value end
   if tostring(value) == 'null' or tostring(value) == 'undefined' then return false end
-  local list = {}
-  for i = 1, #value do list[i] = to_lua(value[i]) end
+  -- The outer list of a reply starts at 1, a list inside it at 0.
+  local list, first = {}, inner and 0 or 1
+  for i = first, value.length - 1 do list[#list + 1] = to_lua(value[i], true) end
   return list
 end
 

@@ -1,24 +1,26 @@
 import { randomUUID } from 'node:crypto';
 import RedisMock from 'ioredis-mock';
-import commandInfo from 'ioredis-mock/data/command-info.json' with { type: 'json' };
 import { toRedisValue } from './backend.ts';
 import type { Backend, Command, Outcome } from './backend.ts';
+import { malformed, type Peek, toEmulated } from './embedded-guard.ts';
 import { readScriptResult, SCRIPT_HOST, WRONG_TYPE } from './embedded-script.ts';
 
 type EmulatedCommand = (...args: string[]) => Promise<unknown>;
-
-// Redis counts the name as an argument; a negative arity is a minimum.
-const ARITY = new Map(Object.values(commandInfo).map((info) => [String(info[0]).toUpperCase(), Number(info[1])]));
 
 /** Redis in this process's memory. Every command runs in the call that starts it, so commands never interleave. */
 export function createEmbeddedRedis(): Backend {
   // Emulated instances share their data by host: a name of its own keeps two endpoints apart.
   const redis = new RedisMock({ host: randomUUID() });
 
+  const [values, expiries] = [storeOf(redis, 'data'), storeOf(redis, 'expires')];
+  const peek: Peek = { value: values, expiresAt: (key) => Number(expiries(key) ?? Number.NaN) || undefined };
+
   const start = (command: Command): Promise<Outcome> => {
-    const [name, ...args] = command;
-    const problem = invalid(command);
+    const problem = malformed(command);
     if (problem !== undefined) return Promise.resolve({ error: problem });
+    const emulated = toEmulated(command, peek);
+    if ('error' in emulated) return Promise.resolve(emulated);
+    const [name, ...args] = emulated;
     if (name === 'EVAL' || name === 'EVAL_RO') return evaluate(args);
     return settle(name, method(name)(...args));
   };
@@ -41,7 +43,7 @@ export function createEmbeddedRedis(): Backend {
   return {
     run: start,
     async transaction(commands) {
-      const problem = commands.map(invalid).find((found) => found !== undefined);
+      const problem = commands.map(malformed).find((found) => found !== undefined);
       if (problem !== undefined) return { discarded: `EXECABORT Transaction discarded because of: ${problem}` };
       return Promise.all(commands.map(start));
     },
@@ -49,19 +51,6 @@ export function createEmbeddedRedis(): Backend {
       redis.disconnect();
     },
   };
-}
-
-function invalid([name, ...args]: Command): string | undefined {
-  const arity = ARITY.get(name);
-  if (arity === undefined) {
-    const beginning = args.map((arg) => `'${arg}' `).join('');
-    return `ERR unknown command '${name}', with args beginning with: ${beginning}`;
-  }
-  const count = args.length + 1;
-  if (arity < 0 ? count < -arity : count !== arity) {
-    return `ERR wrong number of arguments for '${name.toLowerCase()}' command`;
-  }
-  return undefined;
 }
 
 async function settle(name: string, reply: Promise<unknown>): Promise<Outcome> {
@@ -75,4 +64,13 @@ async function settle(name: string, reply: Promise<unknown>): Promise<Outcome> {
     if (message.includes('does not contain a')) return { error: WRONG_TYPE };
     return { error: /^[A-Z]{2,} /.test(message) ? message : `ERR ${message}` };
   }
+}
+
+/** Reads what the emulation keeps without a promise between: a command must be checked and run in one go. */
+function storeOf(redis: object, part: 'data' | 'expires'): (key: string) => unknown {
+  const store: unknown = Reflect.get(redis, part);
+  if (typeof store !== 'object' || store === null) throw new Error(`ioredis-mock keeps no ${part}`);
+  const [has, get]: unknown[] = [Reflect.get(store, 'has'), Reflect.get(store, 'get')];
+  if (typeof has !== 'function' || typeof get !== 'function') throw new Error(`ioredis-mock hides its ${part}`);
+  return (key) => (Reflect.apply(has, store, [key]) === true ? Reflect.apply(get, store, [key]) : undefined);
 }

@@ -1,0 +1,104 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from '@upstash/redis';
+import { startUpstashEndpoint, type UpstashEndpoint, type UpstashEndpointOptions } from '../../dev/upstash/server.ts';
+
+export interface UpstashFixture {
+  endpoint: UpstashEndpoint;
+  /** The real client, without auto-pipelining: one command, one request. */
+  redis: Redis;
+  close(): Promise<void>;
+}
+
+export const TOKEN = 'test-token';
+
+/** Every behaviour is held against both: the embedded Redis must not differ from a real one where it is used. */
+export const BACKENDS = ['embedded', 'redis-server'] as const;
+export type BackendName = (typeof BACKENDS)[number];
+
+const hasRedisServer = isOnPath('redis-server');
+if (!hasRedisServer) console.warn('redis-server is not on PATH: the tests against a real Redis are skipped');
+
+export const isAbsent = (backend: BackendName): boolean => backend === 'redis-server' && !hasRedisServer;
+
+/** An endpoint with an empty Redis of its own behind it. */
+export async function startUpstashFixture(
+  backend: BackendName,
+  options: Partial<UpstashEndpointOptions> = {},
+): Promise<UpstashFixture> {
+  const server = backend === 'redis-server' ? await startRedisServer() : undefined;
+  const redisUrl = server === undefined ? {} : { redisUrl: server.url };
+  const endpoint = await startUpstashEndpoint({ token: TOKEN, ...redisUrl, ...options });
+  return {
+    endpoint,
+    redis: client(endpoint),
+    async close() {
+      await endpoint.close();
+      await server?.stop();
+    },
+  };
+}
+
+/** The real client for an endpoint, failing at once instead of retrying. */
+export function client(endpoint: UpstashEndpoint, options: object = {}): Redis {
+  return new Redis({ url: endpoint.url, token: TOKEN, retry: false, enableAutoPipelining: false, ...options });
+}
+
+/** Sends to the endpoint without the client. */
+export function send(endpoint: UpstashEndpoint, path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  if (!headers.has('authorization')) headers.set('authorization', `Bearer ${TOKEN}`);
+  return fetch(`${endpoint.url}${path}`, { ...init, headers });
+}
+
+export const post = (endpoint: UpstashEndpoint, path: string, body: unknown, headers = {}): Promise<Response> =>
+  send(endpoint, path, { method: 'POST', body: JSON.stringify(body), headers });
+
+/** A real Redis that keeps nothing, on a free port. */
+export async function startRedisServer(): Promise<{ url: string; stop(): Promise<void> }> {
+  const port = await freePort();
+  const folder = await mkdtemp(join(tmpdir(), 'redis-'));
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
+  const server = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  await new Promise<void>((resolve, reject) => {
+    server.once('exit', () => reject(new Error('redis-server did not start')));
+    server.stdout.on('data', (chunk: Buffer) => {
+      if (chunk.includes('Ready to accept connections')) resolve();
+    });
+  });
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    async stop() {
+      await ended(server);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function ended(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null) return;
+  const exited = new Promise((resolve) => server.once('exit', resolve));
+  server.kill('SIGTERM');
+  await exited;
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no TCP port');
+  return address.port;
+}
+
+function isOnPath(command: string): boolean {
+  try {
+    execFileSync(command, ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}

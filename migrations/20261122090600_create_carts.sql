@@ -21,7 +21,7 @@ create table cart_items (
   id uuid primary key,
   cart_id text not null references carts on delete cascade,
   sku_id uuid not null references skus,
-  quantity int not null constraint cart_items_quantity check (quantity between 1 and 10000),
+  quantity int not null check (quantity >= 1),
   created_at timestamptz not null default now(),
   constraint cart_items_sku unique (cart_id, sku_id)
 );

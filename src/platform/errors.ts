@@ -9,6 +9,7 @@ export const ERRORS = {
   method_not_allowed: [405, 'Method not allowed'],
   cart_already_completed: [409, 'The cart has an order already'],
   cart_changed: [409, 'The cart has changed'],
+  conflict: [409, 'In conflict with what is there'],
   email_taken: [409, 'The e-mail address is taken'],
   idempotency_in_flight: [409, 'The same request is still running'],
   illegal_transition: [409, 'Not possible in this state'],

@@ -3,3 +3,4 @@ export { cartView, ownedCart, type CartRow } from './view.ts';
 export { isBuyable, priceCart, totalsOf, type BuyableItem } from './rules.ts';
 export { createCart } from './service.ts';
 export { CartId, NewCart, Promotion } from './schema.ts';
+export { removeExpiredCarts } from './queries.ts';

@@ -1,6 +1,6 @@
 import { json, nothing, sql, type Sql } from '../../platform/db/sql.ts';
 import { chosenMarketId } from '../markets/index.ts';
-import { CODES_MAX, LINES_MAX, type CartPatch, type NewCart, type NewItem } from './schema.ts';
+import { CODES_MAX, LINES_MAX, QUANTITY_MAX, type CartPatch, type NewCart, type NewItem } from './schema.ts';
 import { ownedCart } from './view.ts';
 
 /** Days a cart lives after its last change. */
@@ -84,8 +84,11 @@ export function addItems(cartId: string, items: readonly (NewItem & { id: string
       from ${incoming} group by n.sku_id
       on conflict (cart_id, sku_id) do update set quantity = i.quantity + excluded.quantity`,
     sql`
-      select require(count(*) <= ${LINES_MAX}::int, 'cart_full',
-        ${json({ param: 'sku_id', message: `A cart holds ${LINES_MAX} lines.` })}::jsonb)
+      select
+        require(count(*) <= ${LINES_MAX}::int, 'cart_full',
+          ${json({ param: 'sku_id', message: `A cart holds ${LINES_MAX} lines.` })}::jsonb),
+        require(coalesce(max(quantity), 0) <= ${QUANTITY_MAX}::int, 'validation_failed',
+          ${json({ param: 'quantity', message: `A line holds at most ${QUANTITY_MAX} units.` })}::jsonb)
       from cart_items where cart_id = ${cartId}`,
   ];
 }
@@ -186,3 +189,12 @@ export function patchCart(cartId: string, patch: CartPatch): Sql[] {
     optionFits,
   ];
 }
+
+const REMOVED_MAX = 1_000;
+
+/** Abandoned carts, a bounded number at a time; one that was ordered stays with its order. */
+export const removeExpiredCarts: Sql = sql`
+  delete from carts where id in (
+    select c.id from carts c
+    where c.status = 'open' and c.expires_at < now() and not exists (select from orders o where o.cart_id = c.id)
+    limit ${REMOVED_MAX}::int for update skip locked)`;

@@ -68,16 +68,14 @@ export const ProductQuery = ProductParams.catchall(text(100)).superRefine((value
 });
 export type ProductQuery = z.output<typeof ProductQuery>;
 
-const categoryShape = { ...CategoryRef.shape, parent_id: z.string().nullable() };
+export interface Category extends z.output<typeof CategoryRef> {
+  parent_id: string | null;
+  children: Category[];
+}
 
-export const Category = z
-  .object({
-    ...categoryShape,
-    get children() {
-      return z.array(Category);
-    },
-  })
-  .meta({ id: 'Category' });
-export type Category = z.output<typeof Category>;
+export const Category: z.ZodType<Category> = CategoryRef.extend({
+  parent_id: z.string().nullable(),
+  children: z.array(z.lazy(() => Category)),
+}).meta({ id: 'Category' });
 
 export const CategoryTree = z.object({ data: z.array(Category), has_more: z.literal(false), next_cursor: z.null() });

@@ -58,12 +58,8 @@ export async function listProducts({ db }: Deps, query: ProductQuery) {
 export async function listCategoryProducts({ db }: Deps, category: string, query: ProductQuery) {
   const sortKey = sortKeyOf(query);
   const after = decodeCursor<ProductCursor>(query.cursor, CURSOR_SHAPES[sortKey]);
-  const filtered = { ...query, category };
-  const [[found], [market], rows] = await db.read(
-    categoryExists(category),
-    marketOf(query),
-    productPage(filtered, after),
-  );
+  query.category = category;
+  const [[found], [market], rows] = await db.read(categoryExists(category), marketOf(query), productPage(query, after));
   if (!found) throw notFound('category', 'id_or_handle');
   if (!market) throw unknownMarket(query);
   return pageOf(rows, query.limit, { item: toProduct, key: cursorKey(sortKey) });

@@ -15,8 +15,14 @@ export function activeAccountByEmail(email: string): Sql<AccountRow> {
 
 export function insertAccount(account: AccountRow): Sql {
   return sql`
-    insert into accounts (id, kind, email, password_hash)
-    values (${account.id}::uuid, ${account.kind}, ${account.email}, ${account.password_hash})`;
+    with inserted as (
+      insert into accounts (id, kind, email, password_hash)
+      values (${account.id}::uuid, ${account.kind}, ${account.email}, ${account.password_hash})
+      on conflict (lower(email)) do nothing
+      returning 1
+    )
+    select require(exists (select from inserted), 'email_taken',
+      '{"param": "email", "message": "An account with this e-mail address exists."}')`;
 }
 
 export function insertSession(id: string, accountId: string, ttlS: number): Sql {
@@ -54,3 +60,6 @@ export function revokeSession(id: string, accountId: string): Sql {
     update sessions set revoked_at = now()
     where id = ${id}::uuid and account_id = ${accountId}::uuid and revoked_at is null`;
 }
+
+export const removeExpiredSessions: Sql = sql`
+  delete from sessions where id in (select id from sessions where expires_at < now() limit 1000 for update skip locked)`;

@@ -30,14 +30,10 @@ export function isRetryable(error: unknown): boolean {
   return error instanceof NeonDbError && RETRYABLE.has(error.code ?? '');
 }
 
-/** Constraints whose breach is the caller's doing, by name: the field to name and what to say. */
-const CONSTRAINTS: Record<string, { code: ErrorCode; param: string; message: string }> = {
-  accounts_email: { code: 'email_taken', param: 'email', message: 'An account with this e-mail address exists.' },
-  cart_items_quantity: {
-    code: 'validation_failed',
-    param: 'quantity',
-    message: 'A line holds between 1 and 10,000 units.',
-  },
+/** What a breached constraint answers when no statement before it said it better: unique_violation, check_violation. */
+const BREACHES: Record<string, { code: ErrorCode; message: string }> = {
+  '23505': { code: 'conflict', message: 'Something like this exists already.' },
+  '23514': { code: 'validation_failed', message: 'A value is out of its range.' },
 };
 
 interface RequireDetail {
@@ -72,8 +68,8 @@ export function translate(error: unknown): Error {
   if (!(error instanceof NeonDbError)) return new DatabaseUnreachable('database unreachable', { cause: error });
   if (error.code === REQUIRE) return fromRequire(error.message, error.detail);
   if (error.code === undefined) return new DatabaseUnreachable('database unreachable', { cause: error.message });
-  const known = CONSTRAINTS[error.constraint ?? ''];
-  if (known) return new AppError(known.code, known.message, { param: known.param });
   const { code, constraint, table, routine } = error;
-  return new Error(`database error ${JSON.stringify({ code, constraint, table, routine })}`);
+  const cause = new Error(`database error ${JSON.stringify({ code, constraint, table, routine })}`);
+  const breach = BREACHES[code];
+  return breach ? new AppError(breach.code, breach.message, { cause }) : cause;
 }

@@ -1,6 +1,8 @@
+import { etag } from 'hono/etag';
+import type { MiddlewareHandler } from 'hono';
 import { AppError } from '../errors.ts';
 import { base64url } from '../id.ts';
-import type { AppContext } from './context.ts';
+import type { AppContext, AppEnv } from './context.ts';
 
 const DIGEST_BYTES = 9;
 
@@ -25,3 +27,9 @@ export function ifMatchVersion(c: AppContext): number | null {
   }
   return Number(version);
 }
+
+const ofBody = etag();
+
+/** Reads without a version of their own get an ETag from their body; If-None-Match is answered 304 for all. */
+export const etagReads: MiddlewareHandler<AppEnv> = (c, next) =>
+  c.req.method === 'GET' || c.req.method === 'HEAD' ? ofBody(c, next) : next();

@@ -133,3 +133,7 @@ export async function once(
     return await current(row.resource_id);
   }
 }
+
+/** Keys live 24 hours; one that is still in flight is in doubt and stays until it is settled. */
+export const removeDoneKeys: Sql = sql`
+  delete from idempotency_keys where state = 'done' and created_at < now() - interval '24 hours'`;

@@ -9,7 +9,7 @@ export interface Operation {
   tag: string;
   /** Who may call: anybody, a bearer token if there is one, or only a signed-in customer. */
   auth: 'none' | 'optional' | 'customer';
-  replies: Partial<Record<200 | 201 | 202 | 204, z.ZodType | null>>;
+  replies: Partial<Record<200 | 201 | 202 | 204 | 503, z.ZodType | null>>;
   errors?: readonly ErrorCode[];
   /** Headers it reads beyond those that every route does. */
   headers?: Readonly<Record<string, string>>;

@@ -20,7 +20,7 @@ export function decodeCursor<Key>(cursor: string | undefined, shape: z.ZodType<K
   if (cursor === undefined) return null;
   try {
     const bytes = Uint8Array.from(atob(cursor.replaceAll('-', '+').replaceAll('_', '/')), (char) => char.charCodeAt(0));
-    return shape.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)));
+    return shape.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)));
   } catch (cause) {
     throw new AppError('malformed_request', 'The cursor is not one of ours.', { param: 'cursor', cause });
   }

@@ -49,7 +49,7 @@ async function assertJson(c: Context): Promise<void> {
   }
   const bytes = await c.req.arrayBuffer();
   try {
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes);
   } catch {
     throw new AppError('malformed_request', 'The body is not valid UTF-8.', { param: 'body' });
   }

@@ -1,0 +1,41 @@
+import { Hono } from 'hono';
+import { AppError } from './platform/errors.ts';
+import { corsByConfig, identify, limitBody, limitRate, securityHeaders } from './platform/http/middleware.ts';
+import { describeCause, problem, toAppError } from './platform/http/problem.ts';
+import { etagReads } from './platform/http/etag.ts';
+import { observe } from './observe.ts';
+import type { AppEnv } from './platform/http/context.ts';
+import { cartRoutes } from './domains/cart/index.ts';
+import { catalogRoutes } from './domains/catalog/index.ts';
+import { checkoutRoutes } from './domains/checkout/index.ts';
+import { customerRoutes } from './domains/customers/index.ts';
+import { healthRoutes } from './health.ts';
+import { identityRoutes } from './domains/identity/index.ts';
+import { marketRoutes } from './domains/markets/index.ts';
+import { orderRoutes } from './domains/orders/index.ts';
+
+/** Middleware in the order of the design; then one chained sub-app per domain, so that `AppType` is typed for hono/client. */
+export function createApp() {
+  const api = new Hono<AppEnv>()
+    .use(identify, limitRate, etagReads)
+    .route('/', identityRoutes)
+    .route('/', customerRoutes)
+    .route('/', marketRoutes)
+    .route('/', catalogRoutes)
+    .route('/', cartRoutes)
+    .route('/', orderRoutes)
+    .route('/', checkoutRoutes);
+  const app = new Hono<AppEnv>()
+    .use(observe, securityHeaders, corsByConfig, limitBody)
+    .route('/', healthRoutes)
+    .route('/api/v1', api);
+  app.notFound((c) => problem(c, new AppError('not_found', `No route ${c.req.method} ${c.req.path}.`)));
+  app.onError((thrown, c) => {
+    const error = toAppError(thrown);
+    c.get('record').cause = error.cause === undefined ? null : describeCause(error.cause);
+    return problem(c, error);
+  });
+  return app;
+}
+
+export type AppType = ReturnType<typeof createApp>;

@@ -1,0 +1,2 @@
+export { checkoutRoutes } from './routes.ts';
+export { settleUnattended } from './tick.ts';

@@ -1,0 +1,239 @@
+import { json, sql, type Sql } from '../../platform/db/sql.ts';
+import { lockKey, type Claim } from '../../platform/http/idempotency.ts';
+import { emitEvent } from '../events/index.ts';
+import { ownedCart } from '../cart/index.ts';
+import { releaseReserved, requireReserved, reserveStock, takeReserved } from '../inventory/index.ts';
+import { appendTransaction, insertPayment, type PaymentRow } from '../payments/index.ts';
+import { isSettledAtOnce, type OrderPlan } from './rules.ts';
+
+/** Seconds for which nobody else may settle an order: longer than the provider's and the database's timeouts together. */
+const LEASE_S = 30;
+
+const leaseEnd = sql`now() + make_interval(secs => ${LEASE_S}::int)`;
+
+/** Claims the key for an order; the row points at the order that a retry goes on with. */
+export function claimOrderKey(claim: Claim | null, orderId: string): Sql[] {
+  if (!claim) return [];
+  return [
+    sql`
+      with claimed as (
+        insert into idempotency_keys (scope, key, request_hash, state, attempt, lease_until, resource_id)
+        values (${claim.scope}, ${claim.key}, ${claim.requestHash}, 'in_flight', ${claim.attempt}::uuid, ${leaseEnd},
+          ${orderId})
+        on conflict (scope, key) do nothing
+        returning 1
+      )
+      select require(exists (select from claimed), 'idempotency_conflict')`,
+  ];
+}
+
+/** The cart stands still from here: nobody edits it, and the version that was priced is the one that is ordered. */
+function closeCart({ cart, orderId }: OrderPlan, customerId: string | null): Sql[] {
+  return [
+    sql`select c.id from carts c where c.id = ${cart.id} for update`,
+    sql`select require(not exists (select from orders where id = ${orderId}::uuid), 'already_applied')`,
+    sql`
+      select
+        require(c.status = 'open', 'cart_already_completed', '{"param": "cart_id", "message": "This cart has an order."}'),
+        require(c.version = ${cart.version}::int, 'cart_changed',
+          '{"param": "cart_id", "message": "The cart was changed while it was being ordered."}')
+      from (select 1) always left join (select * from carts c where c.id = ${cart.id} and ${ownedCart(customerId)}) c on true`,
+    sql`
+      update carts set status = 'completing', version = version + 1, updated_at = now(),
+        customer_id = coalesce(customer_id, ${customerId}::uuid)
+      where id = ${cart.id}`,
+  ];
+}
+
+function insertOrder(plan: OrderPlan, customerId: string | null): Sql[] {
+  const { cart, totals } = plan;
+  return [
+    sql`
+      insert into orders (id, number, status, cart_id, customer_id, email, market_id, currency, tax_inclusive,
+        shipping_address, billing_address, shipping_option_name, note, discount_codes, promotions,
+        subtotal, discount_total, shipping_total, shipping_tax_total, tax_total, gift_card_total, total,
+        attempt, lease_until)
+      values (${plan.orderId}::uuid, ${plan.number}, 'pending', ${cart.id}, ${customerId}::uuid, ${cart.email},
+        ${cart.market_id}::uuid, ${cart.currency}, ${cart.tax_inclusive}::boolean,
+        ${json(cart.shipping_address)}::jsonb, ${json(cart.billing_address ?? cart.shipping_address)}::jsonb,
+        ${plan.shippingOption.name}, ${cart.note}, ${cart.discounts.map((discount) => discount.code)}::text[],
+        ${json(plan.promotions)}::jsonb,
+        ${totals.subtotal}::bigint, ${totals.discount_total}::bigint, ${totals.shipping_total}::bigint,
+        ${totals.shipping_tax_total}::bigint, ${totals.tax_total}::bigint, ${totals.gift_card_total}::bigint,
+        ${totals.total}::bigint, ${plan.attempt}::uuid, ${leaseEnd})`,
+    sql`
+      insert into order_items (id, order_id, position, sku_id, sku_code, title, quantity, unit_price, subtotal,
+        discount_total, tax_rate_ppm, tax_total, total)
+      select i.id, ${plan.orderId}::uuid, i.position, i.sku_id, i.sku_code, i.title, i.quantity, i.unit_price, i.subtotal,
+        i.discount_total, i.tax_rate_ppm, i.tax_total, i.total
+      from jsonb_to_recordset(${json(plan.items.map((item, position) => ({ ...item, position })))}::jsonb)
+        as i(id uuid, position int, sku_id uuid, sku_code text, title text, quantity int, unit_price bigint,
+          subtotal bigint, discount_total bigint, tax_rate_ppm int, tax_total bigint, total bigint)`,
+  ];
+}
+
+function openPayment(plan: OrderPlan): Sql[] {
+  const { provider, token, capture } = plan.payment;
+  const amount = plan.totals.total;
+  return [
+    insertPayment({
+      id: plan.paymentId,
+      order_id: plan.orderId,
+      provider,
+      capture,
+      currency: plan.cart.currency,
+      amount,
+      token: isSettledAtOnce(plan) ? null : token,
+    }),
+    appendTransaction({
+      id: plan.requestId,
+      payment_id: plan.paymentId,
+      kind: capture === 'manual' ? 'authorize' : 'capture',
+      outcome: amount === 0 ? 'success' : 'request',
+      amount,
+      provider_reference: null,
+      reason: null,
+    }),
+  ];
+}
+
+/** Batch 1: everything a resume needs, or nothing. Where no provider has to be asked it confirms the order as well. */
+export function placeStatements(plan: OrderPlan, customerId: string | null, claim: Claim | null): Sql[] {
+  const lines = plan.items.map((item, index) => ({ ...item, param: `items[${index}]` }));
+  return [
+    ...(claim ? [lockKey(claim)] : []),
+    ...closeCart(plan, customerId),
+    ...claimOrderKey(claim, plan.orderId),
+    ...insertOrder(plan, customerId),
+    ...openPayment(plan),
+    reserveStock(plan.orderId, plan.items),
+    requireReserved(plan.orderId, lines),
+    ...(isSettledAtOnce(plan) ? confirmStatements({ ...plan, id: plan.orderId }) : []),
+  ];
+}
+
+/** The state of an order's payment, taken over for this attempt. */
+export interface TakenOrder {
+  id: string;
+  attempt: string;
+  cart_id: string;
+  number: string;
+  currency: string;
+  total: number;
+  /** Whether the buyer has had long enough to finish a payment that waits for them. */
+  is_abandoned: boolean;
+  payment: PaymentRow;
+}
+
+/** Minutes that a payment may wait for its buyer before it is given up. */
+const BUYER_WAIT_MIN = 60;
+
+/** Takes a pending order whose lease has ended; no row means that somebody works on it, or that it is settled. */
+export function takeOver(orderId: string, attempt: string): Sql<TakenOrder> {
+  return sql<TakenOrder>`
+    update orders o set attempt = ${attempt}::uuid, lease_until = ${leaseEnd}
+    where o.id = ${orderId}::uuid and o.status = 'pending' and o.lease_until <= now()
+    returning o.id, o.attempt, o.cart_id, o.number, o.currency, o.total,
+      o.created_at < now() - make_interval(mins => ${BUYER_WAIT_MIN}::int) as is_abandoned,
+      (select jsonb_build_object('id', p.id, 'order_id', p.order_id, 'provider', p.provider, 'capture', p.capture,
+        'currency', p.currency, 'amount', p.amount, 'token', p.token, 'provider_reference', p.provider_reference)
+       from payments p where p.order_id = o.id) as payment`;
+}
+
+/** The key row of a taken-over order follows its attempt, so a late first worker cannot store its reply. */
+export function takeOverKey(orderId: string, attempt: string): Sql {
+  return sql`
+    update idempotency_keys k set attempt = ${attempt}::uuid, lease_until = ${leaseEnd}
+    from orders o
+    where k.resource_id = ${orderId}::text and k.state = 'in_flight' and o.id = ${orderId}::uuid
+      and o.attempt = ${attempt}::uuid`;
+}
+
+/** Only the attempt that holds the order may finish it; a resend of its own finish passes. */
+export function requireFence(orderId: string, attempt: string): Sql {
+  return sql`
+    select require(count(*) = 1, 'fence_lost')
+    from (select 1 from orders where id = ${orderId}::uuid and attempt = ${attempt}::uuid for update) held`;
+}
+
+interface Finished {
+  id: string;
+  eventId: string;
+  number: string;
+  cart: { id: string; currency: string };
+  totals: { total: number };
+}
+
+function closeKey(orderId: string, status: 201 | 402): Sql {
+  return sql`
+    update idempotency_keys set state = 'done', status = ${status}::int
+    where resource_id = ${orderId} and state = 'in_flight'`;
+}
+
+/** The order is placed: stock leaves, the cart is done, the world is told. Harmless to run twice. */
+export function confirmStatements({ id, eventId, number, cart, totals }: Finished): Sql[] {
+  return [
+    takeReserved(id),
+    sql`
+      update orders set status = 'confirmed', placed_at = now(), version = version + 1
+      where id = ${id}::uuid and status = 'pending'`,
+    sql`update carts set status = 'completed', updated_at = now() where id = ${cart.id} and status = 'completing'`,
+    emitEvent({
+      id: eventId,
+      type: 'order.placed',
+      aggregateId: id,
+      payload: { number, total: totals.total, currency: cart.currency },
+    }),
+    closeKey(id, 201),
+  ];
+}
+
+/** The payment failed: the stock goes back on offer and the cart can be tried with another card. Harmless to run twice. */
+export function failStatements({ id, eventId, number, cart, totals }: Finished): Sql[] {
+  return [
+    releaseReserved(id),
+    sql`update orders set status = 'failed', version = version + 1 where id = ${id}::uuid and status = 'pending'`,
+    sql`
+      update carts set status = 'open', version = version + 1, updated_at = now()
+      where id = ${cart.id} and status = 'completing'`,
+    emitEvent({
+      id: eventId,
+      type: 'order.payment_failed',
+      aggregateId: id,
+      payload: { number, total: totals.total, currency: cart.currency },
+    }),
+    closeKey(id, 402),
+  ];
+}
+
+/** Everything is kept; whoever comes next may go on at once. */
+export function endLease(orderId: string, attempt: string): Sql {
+  return sql`
+    update orders set lease_until = now()
+    where id = ${orderId}::uuid and attempt = ${attempt}::uuid and status = 'pending'`;
+}
+
+/** The order waits for its buyer or bank: that is the reply, and the key is done. */
+export function parkStatements(orderId: string, attempt: string): Sql[] {
+  return [endLease(orderId, attempt), closeKey(orderId, 201)];
+}
+
+export interface LiveOrder {
+  id: string;
+  status: 'pending' | 'confirmed' | 'canceled';
+  lease_live: boolean;
+}
+
+export function liveOrderOfCart(cartId: string, customerId: string | null): Sql<LiveOrder> {
+  return sql<LiveOrder>`
+    select o.id, o.status, o.lease_until > now() as lease_live
+    from orders o join carts c on c.id = o.cart_id
+    where o.cart_id = ${cartId} and o.status <> 'failed' and ${ownedCart(customerId)}`;
+}
+
+/** Pending orders that nobody works on; the longest unattended first. */
+export function unattendedOrders(limit: number): Sql<{ id: string }> {
+  return sql<{ id: string }>`
+    select id from orders where status = 'pending' and lease_until <= now() order by lease_until limit ${limit}::int`;
+}
+

@@ -1,0 +1,28 @@
+import * as z from 'zod';
+import { text } from '../../platform/http/schema.ts';
+import { CartId, NewCart } from '../cart/index.ts';
+
+const Payment = z.strictObject({
+  provider: z.enum(['test', 'manual', 'stripe']),
+  /** What the provider's own form gave the client, such as tok_ok; `manual` takes none. */
+  token: text(255).optional(),
+  capture: z.enum(['automatic', 'manual']).default('automatic'),
+});
+
+/** A cart by its id, or all of it at once. `expected_total` refuses the order when the price has moved. */
+export const NewOrder = z
+  .strictObject({
+    cart_id: CartId.optional(),
+    cart: NewCart.optional(),
+    expected_total: z.int().min(0).optional(),
+    payment: Payment,
+  })
+  .superRefine((value, context) => {
+    if ((value.cart_id === undefined) === (value.cart === undefined)) {
+      context.addIssue({ code: 'custom', path: ['cart_id'], message: 'Send either cart_id or cart.' });
+    }
+    if (value.payment.provider !== 'manual' && value.payment.token === undefined) {
+      context.addIssue({ code: 'custom', path: ['payment', 'token'], message: 'This provider needs a token.' });
+    }
+  });
+export type NewOrder = z.output<typeof NewOrder>;

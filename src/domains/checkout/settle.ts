@@ -1,0 +1,136 @@
+import type { Deps } from '../../platform/deps.ts';
+import type { Sql } from '../../platform/db/sql.ts';
+import { AlreadyApplied, FenceLost } from '../../platform/db/errors.ts';
+import { notFound } from '../../platform/errors.ts';
+import { orderById, type OrderRow } from '../orders/index.ts';
+import { appendTransaction, noteProviderState, onlineProvider, type NewTransaction, type Outcome } from '../payments/index.ts';
+import {
+  confirmStatements,
+  endLease,
+  failStatements,
+  parkStatements,
+  requireFence,
+  takeOver,
+  takeOverKey,
+  type TakenOrder,
+} from './queries.ts';
+
+/** The provider is asked for the state when it knows the payment, else to charge: both are safe to repeat. */
+async function askProvider(deps: Deps, order: TakenOrder): Promise<Outcome> {
+  const { payment } = order;
+  const provider = onlineProvider(deps, payment.provider);
+  if (payment.provider_reference === null) {
+    return await provider.pay({
+      paymentId: payment.id,
+      orderId: order.id,
+      amount: payment.amount,
+      currency: payment.currency,
+      capture: payment.capture,
+      token: payment.token ?? '',
+    });
+  }
+  const outcome = await provider.find(payment.provider_reference);
+  const isWaiting = outcome.status === 'requires_action';
+  return isWaiting && order.is_abandoned ? await provider.cancel(payment.provider_reference) : outcome;
+}
+
+/** Money of another amount than the order's is no payment of it. */
+function checkAmount(outcome: Outcome, order: TakenOrder): Outcome {
+  const moved = outcome.status === 'captured' || outcome.status === 'authorized';
+  if (!moved || outcome.amount === order.payment.amount) return outcome;
+  return { status: 'unknown', cause: `amount ${outcome.amount} differs from ${order.payment.amount}` };
+}
+
+function finishStatements(deps: Deps, order: TakenOrder, outcome: Outcome): Sql[] {
+  const { payment } = order;
+  const finished = {
+    id: order.id,
+    eventId: deps.ids.uuid(),
+    number: order.number,
+    cart: { id: order.cart_id, currency: order.currency },
+    totals: { total: order.total },
+  };
+  const append = (outcome: NewTransaction['outcome'], reference: string | null, reason: string | null = null) =>
+    appendTransaction({
+      id: deps.ids.uuid(),
+      payment_id: payment.id,
+      kind: payment.capture === 'manual' ? 'authorize' : 'capture',
+      outcome,
+      amount: payment.amount,
+      provider_reference: reference,
+      reason,
+    });
+  const note = (reference: string | null, settled: boolean) =>
+    noteProviderState(payment.id, { reference, nextAction: null, settled });
+
+  switch (outcome.status) {
+    case 'captured':
+    case 'authorized':
+      return [append('success', outcome.reference), note(outcome.reference, true), ...confirmStatements(finished)];
+    case 'declined':
+      return [
+        append('failure', outcome.reference, outcome.reason),
+        note(outcome.reference, true),
+        ...failStatements(finished),
+      ];
+    case 'requires_action':
+      return [
+        ...(payment.provider_reference === null ? [append('pending', outcome.reference)] : []),
+        noteProviderState(payment.id, {
+          reference: outcome.reference,
+          nextAction: outcome.nextAction,
+          settled: false,
+        }),
+        ...parkStatements(order.id, order.attempt),
+      ];
+    case 'processing':
+      return [
+        ...(payment.provider_reference === null ? [append('pending', outcome.reference)] : []),
+        note(outcome.reference, false),
+        ...parkStatements(order.id, order.attempt),
+      ];
+    case 'unknown':
+      return [endLease(order.id, order.attempt)];
+  }
+}
+
+async function readOrder(deps: Deps, orderId: string): Promise<OrderRow> {
+  const [[row]] = await deps.db.read(orderById(orderId));
+  if (!row) throw notFound('order');
+  return row;
+}
+
+/**
+ * Asks the provider and writes what it says, under the fence of this attempt. A lost reply of the batch is answered by
+ * sending it again; an attempt that was overtaken writes nothing and answers what the other one made of it.
+ */
+export async function settle(deps: Deps, order: TakenOrder): Promise<OrderRow> {
+  const outcome = checkAmount(await askProvider(deps, order), order);
+  if (outcome.status === 'unknown') {
+    deps.log.log('warn', 'payment in doubt', { order_id: order.id, payment_id: order.payment.id, cause: outcome.cause });
+  }
+  const statements = [requireFence(order.id, order.attempt), ...finishStatements(deps, order, outcome)];
+  try {
+    const row = await deps.db.commit(statements, orderById(order.id), { resend: true });
+    if (row) return row;
+  } catch (error) {
+    if (!(error instanceof FenceLost) && !(error instanceof AlreadyApplied)) throw error;
+  }
+  return await readOrder(deps, order.id);
+}
+
+/**
+ * Takes over an order that nobody works on and settles it; a retry, a webhook and the tick all come through here. Answers
+ * the order as it is when somebody holds it or it is settled.
+ */
+export async function resume(deps: Deps, orderId: string): Promise<OrderRow> {
+  const attempt = deps.ids.uuid();
+  const [[taken], , [row]] = await deps.db.write(
+    takeOver(orderId, attempt),
+    takeOverKey(orderId, attempt),
+    orderById(orderId),
+  );
+  if (taken) return await settle(deps, taken);
+  if (!row) throw notFound('order');
+  return row;
+}

@@ -1,0 +1,101 @@
+import { createMiddleware } from 'hono/factory';
+import { createDeps, createRuntime, type Runtime } from './deps.ts';
+import { AppError } from './platform/errors.ts';
+import { ConfigError } from './platform/config.ts';
+import { createLogger } from './platform/telemetry/log.ts';
+import { problem } from './platform/http/problem.ts';
+import { startRecord, type RequestRecord } from './platform/telemetry/record.ts';
+import { systemClock } from './platform/clock.ts';
+import type { AppContext, AppEnv } from './platform/http/context.ts';
+
+const REQUEST_ID = /^[\w=+/.-]{1,128}$/;
+const runtimes = new WeakMap<object, Runtime | ConfigError>();
+
+/** Parsed once per isolate; a faulty configuration is remembered and refuses every request. */
+export function runtimeOf(env: object): Runtime | ConfigError {
+  const known = runtimes.get(env);
+  if (known) return known;
+  let runtime: Runtime | ConfigError;
+  try {
+    runtime = createRuntime(env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    runtime = error;
+  }
+  runtimes.set(env, runtime);
+  return runtime;
+}
+
+/** A cart id is a capability and a path is logged: its place is taken by the first 8 hex digits of its SHA-256. */
+async function loggablePath(path: string): Promise<string> {
+  const id = /\/carts\/([^/]+)/.exec(path)?.[1];
+  if (id === undefined) return path;
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(id));
+  const hex = Array.from(new Uint8Array(digest).subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return path.replace(id, hex);
+}
+
+function levelOf(status: number) {
+  if (status >= 500) return 'error';
+  return status >= 400 ? 'warn' : 'info';
+}
+
+async function writeLine(c: AppContext, record: RequestRecord, { log, startedAtMs, endedAtMs }: LineContext) {
+  const status = c.res.status;
+  log.log(levelOf(status), record.errorCode ?? 'request', {
+    trace_id: record.traceId,
+    span_id: record.spanId,
+    request_id: record.requestId,
+    method: c.req.method,
+    path: await loggablePath(c.req.path),
+    route: routeOf(c),
+    status,
+    duration_ms: endedAtMs - startedAtMs,
+    user_id: record.userId,
+    order_id: record.orderId,
+    db_round_trips: record.trips.db,
+    redis_round_trips: record.trips.redis,
+    provider_calls: record.trips.provider,
+    limiter: record.limiter,
+    replayed: record.replayed,
+    error_code: record.errorCode,
+    cause: record.cause,
+  });
+}
+
+interface LineContext {
+  log: Runtime['log'];
+  startedAtMs: number;
+  endedAtMs: number;
+}
+
+/** The pattern that answered, such as /api/v1/carts/:id; unmatched paths share one value. */
+function routeOf(c: AppContext): string {
+  const matched = c.req.matchedRoutes.findLast((route) => route.method !== 'ALL');
+  return matched?.path ?? 'unmatched';
+}
+
+/** Opens the request's record, gives handlers their dependencies and writes one line at the end, whatever happened. */
+export const observe = createMiddleware<AppEnv>(async (c, next) => {
+  const incoming = c.req.header('x-request-id') ?? '';
+  const requestId = REQUEST_ID.test(incoming) ? incoming : crypto.randomUUID();
+  const record = startRecord(requestId, c.req.header('traceparent'));
+  c.set('record', record);
+  const runtime = runtimeOf(c.env);
+  if (runtime instanceof ConfigError) {
+    const log = createLogger({ LOG_LEVEL: 'info', LOG_FORMAT: 'json', SERVICE_NAME: 'ecommerce-api' }, systemClock.now);
+    log.log('fatal', 'misconfigured', { request_id: requestId, faults: runtime.faults });
+    const refusal = problem(c, new AppError('misconfigured', 'The operator has to correct the configuration.'));
+    refusal.headers.set('X-Request-Id', requestId);
+    return refusal;
+  }
+  const startedAtMs = runtime.clock.now().getTime();
+  const waitUntil = (work: Promise<unknown>) => c.executionCtx.waitUntil(work);
+  c.set('deps', createDeps(runtime, record.trips, waitUntil));
+  await next();
+  c.header('X-Request-Id', requestId);
+  c.header('traceparent', `00-${record.traceId}-${record.spanId}-00`);
+  const endedAtMs = runtime.clock.now().getTime();
+  waitUntil(writeLine(c, record, { log: runtime.log, startedAtMs, endedAtMs }));
+  return undefined;
+});

@@ -41,6 +41,11 @@ const EXPIRE_COMMANDS = new Set(['EXPIRE', 'PEXPIRE', 'EXPIREAT', 'PEXPIREAT']);
 const SET_FLAGS = new Set(['NX', 'XX', 'GET']);
 const SET_EXPIRY = new Set(['EX', 'PX', 'EXAT', 'PXAT']);
 
+/** The error of what the embedded Redis lacks: better refused than answered wrongly. */
+export function notEmbedded(what: string): string {
+  return `ERR ${what} is not part of the embedded Redis; a real one (REDIS_URL) has it`;
+}
+
 /** The error of a command that Redis would not even queue: unknown, or with too few or too many arguments. */
 export function malformed([name, ...args]: Command): string | undefined {
   const rule = RULES.get(name);
@@ -58,14 +63,22 @@ export function malformed([name, ...args]: Command): string | undefined {
  */
 export function toEmulated(command: Command, peek: Peek): Command | Refusal {
   const [name, key = '', ...rest] = command;
-  const problem = wrongType(command, peek) ?? notANumber(command, peek);
+  const problem = unfaithful(command) ?? wrongType(command, peek) ?? notANumber(command, peek);
   if (problem !== undefined) return { error: problem };
   if (name === 'SET') return emulatedSet(key, rest, peek);
   if (name === 'ZADD')
     return [name, key, ...rest.map((word) => (/^(nx|xx|ch|incr)$/i.test(word) ? word.toUpperCase() : word))];
-  if (EXPIRE_COMMANDS.has(name) && rest.length > 1)
-    return { error: `ERR the embedded Redis has no options for ${name}` };
   return command;
+}
+
+function unfaithful([name, ...args]: Command): string | undefined {
+  // The emulation cuts scores to integers and reads "(" as nothing.
+  if (/^Z.*(BYSCORE|COUNT)$/.test(name)) return notEmbedded(name);
+  const options = args.map((arg) => arg.toUpperCase());
+  if (name === 'ZRANGE' && options.includes('BYSCORE', 3)) return notEmbedded('ZRANGE BYSCORE');
+  if (name === 'ZADD' && options[1] === 'INCR') return notEmbedded('ZADD INCR');
+  if (EXPIRE_COMMANDS.has(name) && args.length > 2) return notEmbedded(`an option of ${name}`);
+  return undefined;
 }
 
 function wrongType([name, ...args]: Command, peek: Peek): string | undefined {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import RedisMock from 'ioredis-mock';
 import { toRedisValue } from './backend.ts';
 import type { Backend, Command, Outcome } from './backend.ts';
-import { malformed, type Peek, toEmulated } from './embedded-guard.ts';
+import { malformed, notEmbedded, type Peek, toEmulated } from './embedded-guard.ts';
 import { readScriptResult, SCRIPT_HOST, WRONG_TYPE } from './embedded-script.ts';
 
 type EmulatedCommand = (...args: string[]) => Promise<unknown>;
@@ -59,7 +59,7 @@ async function settle(name: string, reply: Promise<unknown>): Promise<Outcome> {
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     if (message.startsWith('Unsupported command')) {
-      return { error: `ERR '${name}' is not part of the embedded Redis; a real one (REDIS_URL) has it` };
+      return { error: notEmbedded(name) };
     }
     if (message.includes('does not contain a')) return { error: WRONG_TYPE };
     return { error: /^[A-Z]{2,} /.test(message) ? message : `ERR ${message}` };

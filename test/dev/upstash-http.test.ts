@@ -67,6 +67,14 @@ test('numbers and booleans in a command are their text', async () => {
   expect(await redis.hgetall('h')).toEqual({ n: 15, b: true });
 });
 
+test('what the embedded Redis would answer wrongly it refuses, and says what has it', async () => {
+  const { endpoint } = await start();
+  for (const command of ['COPY a b', 'ZCOUNT z 0 1', 'ZRANGE z 0 1 byscore', 'ZADD z INCR 1 a', 'EXPIRE k 1 NX']) {
+    const refused = [400, { error: expect.stringMatching(/^ERR .* is not part of the embedded Redis; a real one/) }];
+    expect(await answer(await post(endpoint, '/', command.split(' ')))).toEqual(refused);
+  }
+});
+
 test('names of JavaScript and of the emulation are no commands', async () => {
   const { endpoint } = await start();
   for (const name of [

@@ -148,6 +148,18 @@ describe.each(BACKENDS)('%s', (backend) => {
         400,
         'WRONGTYPE Operation against a key holding the wrong kind of value',
       ]);
+      for (const command of [
+        'INCR s',
+        'SET k v EX 0',
+        'SET k v NX XX',
+        'SET k v FOO',
+        'HGET s f',
+        'EXPIRE s x',
+        'HINCRBY h f x',
+      ]) {
+        expect(await errorOf(command.split(' '))).toEqual([400, expect.stringMatching(/^(ERR|WRONGTYPE) /)]);
+      }
+      expect(await fixture.redis.exists('k', 'h')).toBe(0);
       expect(await errorOf(['GET'])).toEqual([400, "ERR wrong number of arguments for 'get' command"]);
       expect(await errorOf(['NOPE', 'a'])).toEqual([
         400,

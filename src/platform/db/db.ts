@@ -53,7 +53,7 @@ type Driver = ReturnType<typeof neon>;
 
 export function createDriver(config: Config): Driver {
   if (config.DATABASE_ENDPOINT !== undefined) neonConfig.fetchEndpoint = config.DATABASE_ENDPOINT;
-  return neon(config.DATABASE_URL, { types: typeParsers, disableWarningInBrowsers: true });
+  return neon(config.DATABASE_URL, { disableWarningInBrowsers: true });
 }
 
 /** Counts into `trips`; every exchange is bounded by `timeoutMs`. */
@@ -67,6 +67,7 @@ export function createDb(driver: Driver, trips: RoundTrips, timeoutMs: number): 
     const results: unknown = await driver.transaction(queries, {
       isolationLevel: readOnly ? 'RepeatableRead' : 'ReadCommitted',
       readOnly,
+      types: typeParsers,
       fetchOptions: { signal: AbortSignal.timeout(timeoutMs) },
     });
     return asRows(results);

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { neon, neonConfig } from '@neondatabase/serverless';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startNeonEndpoint } from '../../dev/neon/server.ts';
+import { startFaultProxy } from '../support/fault-proxy.ts';
 import { neonError, type NeonFixture, startNeonFixture, until } from './neon-fixture.ts';
 
 const MAX_CONNECTIONS = 2;
@@ -163,6 +164,22 @@ describe('logins', () => {
     })()) as Record<string, string>[];
     expect(row).toEqual({ name: 'shop', timeout: '4321ms' });
   });
+});
+
+test('behind the fault proxy: a dropped request never ran, a dropped reply was committed, a duplicate ran twice', async () => {
+  const proxy = await startFaultProxy(fixture.endpoint.url);
+  neonConfig.fetchEndpoint = proxy.url;
+  const add = (body: string) => fixture.sql.transaction((sql) => [sql`insert into notes values (${body})`]);
+  for (const fault of ['drop_request', 'drop_reply', 'duplicate'] as const) {
+    proxy.inject(({ requestBody }) => requestBody.includes(fault), fault);
+  }
+  expect((await neonError(add('drop_request'))).message).toContain('Error connecting to database');
+  expect((await neonError(add('drop_reply'))).message).toContain('Error connecting to database');
+  await add('duplicate');
+  const { rows } = await fixture.direct.query(`select body from notes where body ~ '^d(rop|upl)' order by body`);
+  expect(rows.map(({ body }) => body)).toEqual(['drop_reply', 'duplicate', 'duplicate']);
+  neonConfig.fetchEndpoint = fixture.endpoint.url;
+  await proxy.close();
 });
 
 test('without an upstream the connection string says where Postgres is; when it is not there the answer is 503', async () => {

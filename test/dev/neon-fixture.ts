@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type FullQueryResults, neon, neonConfig, NeonDbError, type NeonQueryFunction } from '@neondatabase/serverless';
+import { neon, neonConfig, NeonDbError, type NeonQueryFunction } from '@neondatabase/serverless';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { type NeonEndpoint, type NeonEndpointOptions, startNeonEndpoint } from '../../dev/neon/server.ts';
@@ -50,9 +50,6 @@ export async function neonError(query: PromiseLike<unknown>): Promise<NeonDbErro
   }
   throw new Error('the query was expected to fail');
 }
-
-/** Rows of a query asked with fullResults. */
-export type Full = FullQueryResults<false>;
 
 /** Posts to the endpoint without the client. */
 export function post(fixture: NeonFixture, body: string, headers: Record<string, string> = {}): Promise<Response> {

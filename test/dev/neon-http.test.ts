@@ -1,5 +1,7 @@
 import { Agent, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startNeonEndpoint } from '../../dev/neon/server.ts';
+import { startUpstashEndpoint } from '../../dev/upstash/server.ts';
 import { neonError, type NeonFixture, post, startNeonFixture } from './neon-fixture.ts';
 
 const LIMIT_BYTES = 64 * 1024;
@@ -108,6 +110,12 @@ describe('body limit', () => {
     expect(error.message).toContain('HTTP status 413');
     expect(await fixture.sql`select 1 as one`).toEqual([{ one: 1 }]);
   });
+});
+
+test('a taken port is said at once', async () => {
+  const port = Number(new URL(fixture.endpoint.url).port);
+  await expect(startNeonEndpoint({ port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  await expect(startUpstashEndpoint({ port, token: 'any' })).rejects.toMatchObject({ code: 'EADDRINUSE' });
 });
 
 test('health answers on a kept-alive connection, as queries do', async () => {

@@ -19,7 +19,8 @@ export const TOKEN = 'test-token';
 export const BACKENDS = ['embedded', 'redis-server'] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
-const hasRedisServer = isOnPath('redis-server');
+const REDIS_SERVER = 'redis-server';
+const hasRedisServer = isOnPath(REDIS_SERVER);
 if (!hasRedisServer) console.warn('redis-server is not on PATH: the tests against a real Redis are skipped');
 
 export const isAbsent = (backend: BackendName): boolean => backend === 'redis-server' && !hasRedisServer;
@@ -62,7 +63,7 @@ export async function startRedisServer(): Promise<{ url: string; stop(): Promise
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'redis-'));
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
-  const server = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const server = spawn(REDIS_SERVER, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   await new Promise<void>((resolve, reject) => {
     server.once('exit', () => reject(new Error('redis-server did not start')));
     server.stdout.on('data', (chunk: Buffer) => {

@@ -1,6 +1,7 @@
 import { createMiddleware } from 'hono/factory';
 import { createDeps, createRuntime, type Runtime } from './deps.ts';
 import { AppError } from './platform/errors.ts';
+import { createIds } from './platform/id.ts';
 import { ConfigError } from './platform/config.ts';
 import { createLogger } from './platform/telemetry/log.ts';
 import { problem } from './platform/http/problem.ts';
@@ -78,7 +79,7 @@ function routeOf(c: AppContext): string {
 /** Opens the request's record, gives handlers their dependencies and writes one line at the end, whatever happened. */
 export const observe = createMiddleware<AppEnv>(async (c, next) => {
   const incoming = c.req.header('x-request-id') ?? '';
-  const requestId = REQUEST_ID.test(incoming) ? incoming : crypto.randomUUID();
+  const requestId = REQUEST_ID.test(incoming) ? incoming : createIds(systemClock).uuid();
   const record = startRecord(requestId, c.req.header('traceparent'));
   c.set('record', record);
   const runtime = runtimeOf(c.env);

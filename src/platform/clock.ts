@@ -1,6 +1,6 @@
 /** The only source of time in the Worker; services take it from Deps, tests may freeze it. */
 export interface Clock {
-  now(): Date;
+  now: () => Date;
 }
 
 export const systemClock: Clock = { now: () => new Date() };

@@ -15,5 +15,5 @@ export interface Deps {
   db: Db;
   trips: RoundTrips;
   /** Runs after the reply; a failure is logged, never answered. */
-  defer(work: Promise<unknown>): void;
+  defer: (work: Promise<unknown>) => void;
 }

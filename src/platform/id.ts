@@ -3,11 +3,11 @@ import type { Clock } from './clock.ts';
 /** Made in the Worker, so that every id exists before the batch that writes it and a resend carries the same one. */
 export interface Ids {
   /** UUIDv7 (RFC 9562, 5.7): sorts by time, for rows. */
-  uuid(): string;
+  uuid: () => string;
   /** 128 random bits as 22 base64url characters, for capabilities; never guessable from the time. */
-  capability(): string;
+  capability: () => string;
   /** Human-readable and unguessable in sequence: date, then 40 random bits in Crockford base32. */
-  orderNumber(): string;
+  orderNumber: () => string;
 }
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';

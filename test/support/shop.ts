@@ -56,15 +56,18 @@ export interface TestSku {
 }
 
 /** A product with one SKU of its own, with stock at one location and prices in both currencies. */
-export async function createSku(stack: Stack, { stock, price = 1000 }: { stock: number; price?: number }): Promise<TestSku> {
+export async function createSku(
+  stack: Stack,
+  { stock, price = 1000 }: { stock: number; price?: number },
+): Promise<TestSku> {
   const [id, productId] = [randomUUID(), randomUUID()];
   const handle = `test-${id}`;
   const { rows } = await stack.owner.query('select id from stock_locations order by priority limit 1');
   const locationId: string = rows[0].id;
-  await stack.owner.query(`insert into products (id, handle, title, status) values ($1, $2, 'Test product', 'active')`, [
-    productId,
-    handle,
-  ]);
+  await stack.owner.query(
+    `insert into products (id, handle, title, status) values ($1, $2, 'Test product', 'active')`,
+    [productId, handle],
+  );
   await stack.owner.query(`insert into skus (id, product_id, code, title) values ($1, $2, $3, 'One')`, [
     id,
     productId,
@@ -134,5 +137,7 @@ export async function ordersOf(stack: Stack, cartId: string): Promise<{ id: stri
 /** What a crashed worker's lease looks like half a minute later. */
 export async function expireLeases(stack: Stack): Promise<void> {
   await stack.owner.query(`update orders set lease_until = now() - interval '1 second' where status = 'pending'`);
-  await stack.owner.query(`update idempotency_keys set lease_until = now() - interval '1 second' where state = 'in_flight'`);
+  await stack.owner.query(
+    `update idempotency_keys set lease_until = now() - interval '1 second' where state = 'in_flight'`,
+  );
 }

@@ -7,12 +7,30 @@ import { operation } from '../../platform/http/operation.ts';
 import { reply } from '../../platform/http/reply.ts';
 import { uuid } from '../../platform/http/schema.ts';
 import type { AppContext, AppEnv } from '../../platform/http/context.ts';
-import type { Sql } from '../../platform/db/sql.ts';
-import { addDiscountCodes, addItems, patchCart, removeDiscountCode, setQuantity } from './queries.ts';
 import { toCart } from './rules.ts';
-import { Cart, CartId, CartPatch, CartQuery, CodeInput, DiscountCode, ItemPatch, NewCart, NewItem, ShippingOptionList } from './schema.ts';
-import { change, createCart, getCart, withIds } from './service.ts';
-import type { CartRow } from './view.ts';
+import {
+  Cart,
+  CartId,
+  CartPatch,
+  CartQuery,
+  CodeInput,
+  DiscountCode,
+  ItemPatch,
+  NewCart,
+  NewItem,
+  ShippingOptionList,
+} from './schema.ts';
+import {
+  addItem,
+  applyDiscountCode,
+  createCart,
+  dropDiscountCode,
+  getCart,
+  setItemQuantity,
+  updateCart,
+  type CartChange,
+} from './service.ts';
+import type { CartRow } from './queries/view.ts';
 
 const tag = 'Cart';
 const Path = z.object({ id: CartId });
@@ -27,10 +45,9 @@ async function show(c: AppContext, row: CartRow, status: 200 | 201 = 200) {
 }
 
 /** Every change of a cart is one batch under an optional claim and answers the whole cart. */
-function changing(c: AppContext, id: string, statements: readonly Sql[]): Promise<Response> {
+function changing(c: AppContext, id: string, verb: (on: CartChange) => Promise<CartRow>): Promise<Response> {
   const current = async (cartId: string) => show(c, await getCart(c.get('deps'), c.get('actor'), cartId));
-  const run = async (claim: Claim | null) =>
-    show(c, await change(c.get('deps'), c.get('actor'), { id, version: ifMatchVersion(c), claim }, statements));
+  const run = async (claim: Claim | null) => show(c, await verb({ id, version: ifMatchVersion(c), claim }));
   return once(c, run, current);
 }
 
@@ -76,7 +93,7 @@ const cartCore = new Hono<AppEnv>()
     body(CartPatch),
     (c) => {
       const { id } = c.req.valid('param');
-      return changing(c, id, patchCart(id, c.req.valid('json')));
+      return changing(c, id, (on) => updateCart(c.get('deps'), c.get('actor'), on, c.req.valid('json')));
     },
   )
   .get(
@@ -112,7 +129,7 @@ const cartItems = new Hono<AppEnv>()
     body(NewItem),
     (c) => {
       const { id } = c.req.valid('param');
-      return changing(c, id, addItems(id, withIds(c.get('deps'), [c.req.valid('json')]), 'body'));
+      return changing(c, id, (on) => addItem(c.get('deps'), c.get('actor'), on, c.req.valid('json')));
     },
   )
   .patch(
@@ -130,17 +147,27 @@ const cartItems = new Hono<AppEnv>()
     body(ItemPatch),
     (c) => {
       const { id, item_id } = c.req.valid('param');
-      return changing(c, id, [setQuantity(id, item_id, c.req.valid('json').quantity)]);
+      const { quantity } = c.req.valid('json');
+      return changing(c, id, (on) => setItemQuantity(c.get('deps'), c.get('actor'), on, { itemId: item_id, quantity }));
     },
   )
   .delete(
     '/carts/:id/items/:item_id',
-    operation({ summary: 'Remove a line', tag, auth: 'optional', replies: { 200: Cart }, errors: changeErrors, headers }),
+    operation({
+      summary: 'Remove a line',
+      tag,
+      auth: 'optional',
+      replies: { 200: Cart },
+      errors: changeErrors,
+      headers,
+    }),
     params(Path.extend({ item_id: uuid })),
     query(CartQuery),
     (c) => {
       const { id, item_id } = c.req.valid('param');
-      return changing(c, id, [setQuantity(id, item_id, 0)]);
+      return changing(c, id, (on) =>
+        setItemQuantity(c.get('deps'), c.get('actor'), on, { itemId: item_id, quantity: 0 }),
+      );
     },
   );
 
@@ -160,7 +187,8 @@ const cartCodes = new Hono<AppEnv>()
     body(CodeInput),
     (c) => {
       const { id } = c.req.valid('param');
-      return changing(c, id, addDiscountCodes(id, [c.req.valid('json').code], 'code'));
+      const { code } = c.req.valid('json');
+      return changing(c, id, (on) => applyDiscountCode(c.get('deps'), c.get('actor'), on, code));
     },
   )
   .delete(
@@ -177,7 +205,7 @@ const cartCodes = new Hono<AppEnv>()
     query(CartQuery),
     (c) => {
       const { id, code } = c.req.valid('param');
-      return changing(c, id, [removeDiscountCode(id, code)]);
+      return changing(c, id, (on) => dropDiscountCode(c.get('deps'), c.get('actor'), on, code));
     },
   );
 

@@ -1,7 +1,7 @@
 import { minor, type Minor } from '../../platform/money.ts';
 import { price, type Discount, type Priced } from '../pricing/index.ts';
 import type { Cart } from './schema.ts';
-import type { CartRow, DiscountRow, ItemRow } from './view.ts';
+import type { CartRow, DiscountRow, ItemRow } from './queries/view.ts';
 
 /** A line that can be bought: its SKU has a price in the cart's currency. */
 export type BuyableItem = ItemRow & { unit_price: number };

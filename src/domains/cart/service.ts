@@ -4,9 +4,18 @@ import type { Sql } from '../../platform/db/sql.ts';
 import type { Deps } from '../../platform/deps.ts';
 import { notFound } from '../../platform/errors.ts';
 import { claimStatements, type Claim } from '../../platform/http/idempotency.ts';
-import { addDiscountCodes, addItems, changeCart, insertCart, patchCart, requireNewCart } from './queries.ts';
-import type { NewCart, NewItem } from './schema.ts';
-import { cartView, type CartRow } from './view.ts';
+import {
+  addDiscountCodes,
+  addItems,
+  changeCart,
+  insertCart,
+  patchCart,
+  removeDiscountCode,
+  requireNewCart,
+  setQuantity,
+} from './queries/change.ts';
+import type { CartPatch, NewCart, NewItem } from './schema.ts';
+import { cartView, type CartRow } from './queries/view.ts';
 
 /** One round trip; 404 for a cart that is absent, expired or somebody else's. */
 export async function getCart(deps: Deps, actor: Actor, id: string): Promise<CartRow> {
@@ -41,7 +50,7 @@ export async function createCart(
   return await getCart(deps, actor, id);
 }
 
-export function withIds(deps: Deps, items: readonly NewItem[]): (NewItem & { id: string })[] {
+function withIds(deps: Deps, items: readonly NewItem[]): (NewItem & { id: string })[] {
   return items.map((item) => ({ ...item, id: deps.ids.uuid() }));
 }
 
@@ -56,7 +65,7 @@ export interface CartChange {
  * One batch: claim, lock, change, read back; refused as a whole or done as a whole. A lost reply is resent only under a
  * claim, because a second relative change would count twice.
  */
-export async function change(
+async function change(
   deps: Deps,
   actor: Actor,
   { id, version, claim }: CartChange,
@@ -71,3 +80,20 @@ export async function change(
   if (!row) throw notFound('cart');
   return row;
 }
+
+type Verb<Input> = (deps: Deps, actor: Actor, on: CartChange, input: Input) => Promise<CartRow>;
+
+export const updateCart: Verb<CartPatch> = (deps, actor, on, patch) => change(deps, actor, on, patchCart(on.id, patch));
+
+export const addItem: Verb<NewItem> = (deps, actor, on, item) =>
+  change(deps, actor, on, addItems(on.id, withIds(deps, [item]), 'body'));
+
+/** Quantity 0 removes the line. */
+export const setItemQuantity: Verb<{ itemId: string; quantity: number }> = (deps, actor, on, { itemId, quantity }) =>
+  change(deps, actor, on, [setQuantity(on.id, itemId, quantity)]);
+
+export const applyDiscountCode: Verb<string> = (deps, actor, on, code) =>
+  change(deps, actor, on, addDiscountCodes(on.id, [code], 'code'));
+
+export const dropDiscountCode: Verb<string> = (deps, actor, on, code) =>
+  change(deps, actor, on, [removeDiscountCode(on.id, code)]);

@@ -1,6 +1,6 @@
 import { json, nothing, sql, type Sql } from '../../platform/db/sql.ts';
 import { chosenMarketId } from '../markets/index.ts';
-import type { PriceContext, Product, ProductQuery } from './schema.ts';
+import { SORTS, type PriceContext, type Product, type ProductQuery } from './schema.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -78,7 +78,7 @@ function optionFilters(query: ProductQuery): Sql {
   return filters;
 }
 
-const SORTS = {
+const COLUMNS = {
   created_at: { by: sql`p.id`, cast: sql`uuid` },
   title: { by: sql`p.title`, cast: sql`text` },
   price: { by: sql`skus.price_from`, cast: sql`bigint` },
@@ -88,10 +88,10 @@ export type ProductCursor = readonly [string | number, string];
 
 /** limit + 1 rows, so that the caller sees whether there are more. */
 export function productPage(query: ProductQuery, after: ProductCursor | null): Sql<ProductRow> {
-  const isDescending = query.sort.startsWith('-');
-  const { by, cast } = SORTS[query.sort.replace('-', '') as keyof typeof SORTS];
-  const direction = isDescending ? sql`desc` : sql`asc`;
-  const beyond = isDescending ? sql`<` : sql`>`;
+  const sort = SORTS[query.sort];
+  const { by, cast } = COLUMNS[sort.by];
+  const direction = sort.descending ? sql`desc` : sql`asc`;
+  const beyond = sort.descending ? sql`<` : sql`>`;
   const keyset = after ? sql`and (${by}, p.id) ${beyond} (${after[0]}::${cast}, ${after[1]}::uuid)` : nothing;
   const filters = sql`
     ${query.category === undefined ? nothing : inCategory(query.category)}
@@ -100,7 +100,11 @@ export function productPage(query: ProductQuery, after: ProductCursor | null): S
     ${query.in_stock === undefined ? nothing : sql`and skus.available = ${query.in_stock === 'true'}::boolean`}
     ${optionFilters(query)}
     ${keyset}`;
-  return productsWhere(query, filters, sql`order by ${by} ${direction}, p.id ${direction} limit ${query.limit + 1}::int`);
+  return productsWhere(
+    query,
+    filters,
+    sql`order by ${by} ${direction}, p.id ${direction} limit ${query.limit + 1}::int`,
+  );
 }
 
 export interface CategoryRow {

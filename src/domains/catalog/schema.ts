@@ -48,6 +48,16 @@ export type PriceContext = z.output<typeof PriceContext>;
 
 const minorUnits = z.coerce.number().int().min(0).max(1e12);
 
+/** Each accepted value of `sort`: what it sorts by, and which way. */
+export const SORTS = {
+  created_at: { by: 'created_at', descending: false },
+  '-created_at': { by: 'created_at', descending: true },
+  title: { by: 'title', descending: false },
+  '-title': { by: 'title', descending: true },
+  price: { by: 'price', descending: false },
+  '-price': { by: 'price', descending: true },
+} as const;
+
 const ProductParams = PriceContext.extend({
   ...pageQuery,
   sort: z.enum(['created_at', '-created_at', 'title', '-title', 'price', '-price']).default('-created_at'),

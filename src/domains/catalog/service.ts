@@ -12,7 +12,7 @@ import {
   type ProductRow,
 } from './queries.ts';
 import { categoryTree, findCategory } from './rules.ts';
-import type { Category, PriceContext, Product, ProductQuery } from './schema.ts';
+import { SORTS, type Category, type PriceContext, type Product, type ProductQuery } from './schema.ts';
 
 const CURSOR_SHAPES = {
   created_at: z.tuple([z.uuid(), z.uuid()]),
@@ -21,10 +21,6 @@ const CURSOR_SHAPES = {
 } as const satisfies Record<string, z.ZodType<ProductCursor>>;
 
 type SortKey = keyof typeof CURSOR_SHAPES;
-
-function sortKeyOf(query: ProductQuery): SortKey {
-  return query.sort.replace('-', '') as SortKey;
-}
 
 function cursorKey(sortKey: SortKey): (row: ProductRow) => ProductCursor {
   switch (sortKey) {
@@ -42,12 +38,12 @@ function unknownMarket(context: PriceContext): AppError {
   return new AppError('validation_failed', 'No market sells like that.', { param });
 }
 
-function toProduct({ price_from: _, ...product }: ProductRow): Product {
+function toProduct({ price_from: _price, ...product }: ProductRow): Product {
   return product;
 }
 
 export async function listProducts({ db }: Deps, query: ProductQuery) {
-  const sortKey = sortKeyOf(query);
+  const sortKey = SORTS[query.sort].by;
   const after = decodeCursor<ProductCursor>(query.cursor, CURSOR_SHAPES[sortKey]);
   const [[market], rows] = await db.read(marketOf(query), productPage(query, after));
   if (!market) throw unknownMarket(query);
@@ -56,7 +52,7 @@ export async function listProducts({ db }: Deps, query: ProductQuery) {
 
 /** 404 names the category when there is none; one without products is an empty page. */
 export async function listCategoryProducts({ db }: Deps, category: string, query: ProductQuery) {
-  const sortKey = sortKeyOf(query);
+  const sortKey = SORTS[query.sort].by;
   const after = decodeCursor<ProductCursor>(query.cursor, CURSOR_SHAPES[sortKey]);
   query.category = category;
   const [[found], [market], rows] = await db.read(categoryExists(category), marketOf(query), productPage(query, after));

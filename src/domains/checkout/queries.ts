@@ -236,4 +236,3 @@ export function unattendedOrders(limit: number): Sql<{ id: string }> {
   return sql<{ id: string }>`
     select id from orders where status = 'pending' and lease_until <= now() order by lease_until limit ${limit}::int`;
 }
-

@@ -3,7 +3,13 @@ import type { Sql } from '../../platform/db/sql.ts';
 import { AlreadyApplied, FenceLost } from '../../platform/db/errors.ts';
 import { notFound } from '../../platform/errors.ts';
 import { orderById, type OrderRow } from '../orders/index.ts';
-import { appendTransaction, noteProviderState, onlineProvider, type NewTransaction, type Outcome } from '../payments/index.ts';
+import {
+  appendTransaction,
+  noteProviderState,
+  onlineProvider,
+  type NewTransaction,
+  type Outcome,
+} from '../payments/index.ts';
 import {
   confirmStatements,
   endLease,
@@ -107,7 +113,11 @@ async function readOrder(deps: Deps, orderId: string): Promise<OrderRow> {
 export async function settle(deps: Deps, order: TakenOrder): Promise<OrderRow> {
   const outcome = checkAmount(await askProvider(deps, order), order);
   if (outcome.status === 'unknown') {
-    deps.log.log('warn', 'payment in doubt', { order_id: order.id, payment_id: order.payment.id, cause: outcome.cause });
+    deps.log.log('warn', 'payment in doubt', {
+      order_id: order.id,
+      payment_id: order.payment.id,
+      cause: outcome.cause,
+    });
   }
   const statements = [requireFence(order.id, order.attempt), ...finishStatements(deps, order, outcome)];
   try {

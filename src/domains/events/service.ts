@@ -36,7 +36,8 @@ async function post(deps: Deps, url: string, secret: string, event: OutboxRow): 
 /** To EVENTS_URL when it is set, else to the log: an event is never dropped for want of a subscriber. */
 async function deliver(deps: Deps, event: OutboxRow): Promise<void> {
   const { EVENTS_URL, EVENTS_SECRET } = deps.config;
-  if (EVENTS_URL !== undefined && EVENTS_SECRET !== undefined) return await post(deps, EVENTS_URL, EVENTS_SECRET, event);
+  if (EVENTS_URL !== undefined && EVENTS_SECRET !== undefined)
+    return await post(deps, EVENTS_URL, EVENTS_SECRET, event);
   deps.log.log('info', event.type, { event_id: event.id, aggregate_id: event.aggregate_id, attempts: event.attempts });
 }
 

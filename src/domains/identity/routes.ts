@@ -9,13 +9,25 @@ import { TokenRequest, Tokens } from './schema.ts';
 export const identityRoutes = new Hono<AppEnv>()
   .post(
     '/auth/refresh',
-    operation({ summary: 'Trade a refresh token for new tokens', tag: 'Identity', auth: 'none', replies: { 200: Tokens }, errors: ['unauthenticated'] }),
+    operation({
+      summary: 'Trade a refresh token for new tokens',
+      tag: 'Identity',
+      auth: 'none',
+      replies: { 200: Tokens },
+      errors: ['unauthenticated'],
+    }),
     body(TokenRequest),
     async (c) => reply(c, Tokens, await refresh(c.get('deps'), c.req.valid('json').refresh_token)),
   )
   .post(
     '/auth/logout',
-    operation({ summary: 'End the session of a refresh token', tag: 'Identity', auth: 'none', replies: { 204: null }, errors: ['unauthenticated'] }),
+    operation({
+      summary: 'End the session of a refresh token',
+      tag: 'Identity',
+      auth: 'none',
+      replies: { 204: null },
+      errors: ['unauthenticated'],
+    }),
     body(TokenRequest),
     async (c) => {
       await logout(c.get('deps'), c.req.valid('json').refresh_token);

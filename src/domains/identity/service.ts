@@ -29,7 +29,8 @@ export async function refresh(deps: Deps, refreshToken: string): Promise<Tokens>
     rotateSession(claims.sid, generation, config.JWT_REFRESH_TTL),
     revokeReusedSession(claims.sid, generation + 1),
   );
-  if (!session) throw new AppError('unauthenticated', 'The refresh token is not valid any more.', { param: 'refresh_token' });
+  if (!session)
+    throw new AppError('unauthenticated', 'The refresh token is not valid any more.', { param: 'refresh_token' });
   return await issueTokens(config, clock, {
     accountId: session.account_id,
     sessionId: claims.sid,

@@ -16,7 +16,13 @@ export const allMarkets: Sql<MarketRow> = sql<MarketRow>`
   from markets order by is_default desc, code`;
 
 /** The market that a code or a currency names, else the default one; a fragment for use inside other statements. */
-export function chosenMarketId({ market, currency }: { market?: string | undefined; currency?: string | undefined }): Sql {
+export function chosenMarketId({
+  market,
+  currency,
+}: {
+  market?: string | undefined;
+  currency?: string | undefined;
+}): Sql {
   return sql`(
     select id from markets
     where (${market ?? null}::text is null or code = ${market ?? null}::text)

@@ -7,7 +7,12 @@ import { MarketList } from './schema.ts';
 
 export const marketRoutes = new Hono<AppEnv>().get(
   '/markets',
-  operation({ summary: 'Markets: currency, tax mode and countries', tag: 'Catalog', auth: 'none', replies: { 200: MarketList } }),
+  operation({
+    summary: 'Markets: currency, tax mode and countries',
+    tag: 'Catalog',
+    auth: 'none',
+    replies: { 200: MarketList },
+  }),
   async (c) => {
     const [data] = await c.get('deps').db.read(allMarkets);
     return reply(c, MarketList, { data, has_more: false, next_cursor: null });

@@ -5,7 +5,14 @@ export interface TransactionRow {
 }
 
 export type PaymentStatus =
-  'pending' | 'requires_action' | 'authorized' | 'captured' | 'partially_refunded' | 'refunded' | 'voided' | 'failed';
+  | 'pending'
+  | 'requires_action'
+  | 'authorized'
+  | 'captured'
+  | 'partially_refunded'
+  | 'refunded'
+  | 'voided'
+  | 'failed';
 
 export interface PaymentState {
   status: PaymentStatus;

@@ -1,6 +1,6 @@
 import { neon, neonConfig, types } from '@neondatabase/serverless';
 import type { Config } from '../config.ts';
-import { compile, type Sql } from './sql.ts';
+import { compile, sql, type Sql } from './sql.ts';
 import { DatabaseUnreachable, isRetryable, translate } from './errors.ts';
 
 export type Rows<Statements extends readonly Sql[]> = {
@@ -9,6 +9,8 @@ export type Rows<Statements extends readonly Sql[]> = {
 
 /** A transaction is one batch over HTTP: plain statements, sent at once, all or nothing. */
 export interface Db {
+  /** The smallest question there is, for health checks. */
+  ping(): Promise<void>;
   /** One read-only snapshot; resent once when the network fails, since reading twice is harmless. */
   read<const Statements extends readonly Sql[]>(...statements: Statements): Promise<Rows<Statements>>;
   /**
@@ -53,7 +55,7 @@ type Driver = ReturnType<typeof neon>;
 
 export function createDriver(config: Config): Driver {
   if (config.DATABASE_ENDPOINT !== undefined) neonConfig.fetchEndpoint = config.DATABASE_ENDPOINT;
-  return neon(config.DATABASE_URL, { disableWarningInBrowsers: true });
+  return neon(config.DATABASE_URL);
 }
 
 /** Counts into `trips`; every exchange is bounded by `timeoutMs`. */
@@ -62,12 +64,11 @@ export function createDb(driver: Driver, trips: RoundTrips, timeoutMs: number): 
     trips.db += 1;
     const queries = statements.map((statement) => {
       const { text, values } = compile(statement);
-      return driver.query(text, values);
+      return driver.query(text, values, { types: typeParsers });
     });
     const results: unknown = await driver.transaction(queries, {
       isolationLevel: readOnly ? 'RepeatableRead' : 'ReadCommitted',
       readOnly,
-      types: typeParsers,
       fetchOptions: { signal: AbortSignal.timeout(timeoutMs) },
     });
     return asRows(results);
@@ -92,6 +93,9 @@ export function createDb(driver: Driver, trips: RoundTrips, timeoutMs: number): 
   }
 
   return {
+    ping: async () => {
+      await run([sql`select 1 as answer`], { readOnly: true, resends: 0 });
+    },
     read: async (...statements) => typed(await run(statements, { readOnly: true, resends: 1 })),
     write: async (...statements) => typed(await run(statements, { readOnly: false, resends: 0 })),
     commit: async (statements, readBack, { resend }) => {
@@ -110,5 +114,6 @@ function asRows(results: unknown): unknown[][] {
 
 /** The one cast of the seam: a row type stands beside each statement, and tests read every column it names. */
 function typed<Statements extends readonly Sql[]>(results: unknown[][]): Rows<Statements> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- SQL has no types the compiler could read
   return results as Rows<Statements>;
 }

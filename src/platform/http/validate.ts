@@ -58,7 +58,7 @@ async function assertJson(c: Context): Promise<void> {
 /** The JSON body: content type, encoding and shape are checked; read it with `c.req.valid('json')`. */
 export function body<Schema extends z.ZodType>(schema: Schema) {
   const validate = zValidator('json', schema, (result) => {
-    if (!result.success) refuse(result.error.issues as unknown as Issue[]);
+    if (!result.success) refuse(result.error.issues);
   });
   const middleware: typeof validate = async (c, next) => {
     await assertJson(c);
@@ -69,7 +69,7 @@ export function body<Schema extends z.ZodType>(schema: Schema) {
 
 export function query<Schema extends z.ZodType>(schema: Schema) {
   const middleware = zValidator('query', schema, (result) => {
-    if (!result.success) refuse(result.error.issues as unknown as Issue[]);
+    if (!result.success) refuse(result.error.issues);
   });
   return describeInput(middleware, { target: 'query', schema });
 }
@@ -78,7 +78,7 @@ export function query<Schema extends z.ZodType>(schema: Schema) {
 export function params<Schema extends z.ZodType>(schema: Schema) {
   const middleware = zValidator('param', schema, (result) => {
     if (!result.success) {
-      throw notFound('resource', paramOf((result.error.issues[0]?.path ?? []) as PropertyKey[]));
+      throw notFound('resource', paramOf(result.error.issues[0]?.path ?? []));
     }
   });
   return describeInput(middleware, { target: 'param', schema });

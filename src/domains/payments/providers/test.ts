@@ -31,7 +31,9 @@ const CardError = z.object({
   }),
 });
 
-const InvalidRequest = z.object({ error: z.object({ type: z.literal('invalid_request_error'), param: z.string().nullish() }) });
+const InvalidRequest = z.object({
+  error: z.object({ type: z.literal('invalid_request_error'), param: z.string().nullish() }),
+});
 
 const Event = z.object({
   id: z.string(),
@@ -125,7 +127,8 @@ export function createTestProvider(options: TestProviderOptions, clock: Clock, t
     find: (reference) => call(`/v1/payment_intents/${encodeURIComponent(reference)}`),
     cancel: (reference) =>
       call(`/v1/payment_intents/${encodeURIComponent(reference)}/cancel`, {}, `cancel-${reference}`),
-    readWebhook: (headers, body) => readWebhook(headers.get('test-signature') ?? '', body, options.webhookSecret, clock),
+    readWebhook: (headers, body) =>
+      readWebhook(headers.get('test-signature') ?? '', body, options.webhookSecret, clock),
   };
 }
 

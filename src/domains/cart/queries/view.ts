@@ -1,5 +1,5 @@
-import { sql, type Sql } from '../../platform/db/sql.ts';
-import type { Address } from '../customers/index.ts';
+import { sql, type Sql } from '../../../platform/db/sql.ts';
+import type { Address } from '../../customers/index.ts';
 
 export interface ItemRow {
   id: string;

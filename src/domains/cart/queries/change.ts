@@ -1,6 +1,6 @@
-import { json, nothing, sql, type Sql } from '../../platform/db/sql.ts';
-import { chosenMarketId } from '../markets/index.ts';
-import { CODES_MAX, LINES_MAX, QUANTITY_MAX, type CartPatch, type NewCart, type NewItem } from './schema.ts';
+import { json, nothing, sql, type Sql } from '../../../platform/db/sql.ts';
+import { chosenMarketId } from '../../markets/index.ts';
+import { CODES_MAX, LINES_MAX, QUANTITY_MAX, type CartPatch, type NewCart, type NewItem } from '../schema.ts';
 import { ownedCart } from './view.ts';
 
 /** Days a cart lives after its last change. */

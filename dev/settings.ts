@@ -17,6 +17,8 @@ export interface Settings {
   startProvider: boolean;
   migrate: boolean;
   seed: boolean;
+  /** Start over with an empty embedded database. */
+  reset: boolean;
   /** The bindings of the Worker before the parts of the stack add their addresses. */
   bindings: Record<string, string>;
 }
@@ -34,16 +36,19 @@ const BINDING =
 
 /** Reads the variables and flags. Throws one readable error that names every faulty one. */
 export function readSettings(environment: Env, flags: string[], secrets: DevSecrets): Settings {
-  const unknown = flags.filter((flag) => flag !== '--migrate' && flag !== '--seed');
-  if (unknown.length > 0) throw new Error(`Unknown: ${unknown.join(' ')}. Usage: npm run dev [-- --migrate --seed]`);
+  const unknown = flags.filter((flag) => !['--migrate', '--seed', '--reset'].includes(flag));
+  if (unknown.length > 0) throw new Error(`Unknown: ${unknown.join(' ')}. There are --migrate, --seed and --reset.`);
   const env = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const migrate = flags.includes('--migrate');
   const seed = flags.includes('--seed');
+  const reset = flags.includes('--reset');
   const databaseUrl = env['DATABASE_URL'];
   const migrationUrl = env['MIGRATION_DATABASE_URL'];
   if (databaseUrl !== undefined && (migrate || seed) && migrationUrl === undefined) {
     throw new Error('--migrate and --seed need MIGRATION_DATABASE_URL: the owner of the schema, unpooled.');
   }
+  if (databaseUrl !== undefined && reset)
+    throw new Error('--reset is for the embedded database, not for DATABASE_URL.');
   const bindings = { ...defaults(secrets), ...given(env) };
   const upstashUrl = env['UPSTASH_REDIS_REST_URL'];
   const startProvider = env['PAYMENT_TEST_URL'] === undefined && bindings['ENVIRONMENT'] !== 'production';
@@ -53,7 +58,7 @@ export function readSettings(environment: Env, flags: string[], secrets: DevSecr
   }
   const { PAYMENT_TEST_URL, ...placeholders } = NOT_YET_KNOWN;
   parseConfig({ ...placeholders, ...(startProvider ? { PAYMENT_TEST_URL } : {}), ...bindings });
-  return { ...settings, startProvider, migrate, seed, bindings };
+  return { ...settings, startProvider, migrate, seed, reset, bindings };
 }
 
 /** A demo on a laptop: limits that a load test does not meet, logs that a person can read. */

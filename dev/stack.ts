@@ -4,7 +4,7 @@ import { migrateUp } from './migrate.ts';
 import { startNeonEndpoint } from './neon/server.ts';
 import { startPostgres } from './postgres.ts';
 import { startTestProvider } from './provider/server.ts';
-import { APP_ROLE, asRole, createDatabase, createRoles, OWNER_ROLE } from './roles.ts';
+import { APP_ROLE, asRole, createDatabase, createRoles, dropDatabase, OWNER_ROLE } from './roles.ts';
 import type { DevSecrets } from './secrets.ts';
 import { hasProducts, seedDemo } from './seed/index.ts';
 import { seedProgress } from './seed/progress.ts';
@@ -63,9 +63,15 @@ async function startDatabase(
   const superuserUrl = postgres.superuserUrl('postgres');
   const { POSTGRES_OWNER_PASSWORD: owner, POSTGRES_APP_PASSWORD: app } = secrets;
   await createRoles(superuserUrl, { owner, app });
+  if (settings.reset) await dropDatabase(superuserUrl, DATABASE);
   await createDatabase(superuserUrl, DATABASE);
   const ownerUrl = asRole(superuserUrl, OWNER_ROLE, owner, DATABASE);
-  await migrate(ownerUrl);
+  await migrate(ownerUrl).catch((error: unknown) => {
+    throw new Error(
+      `${error instanceof Error ? error.message : ''}\nTo start over with an empty database: npm run dev -- --reset`,
+      { cause: error },
+    );
+  });
   if (!(await hasProducts(ownerUrl))) await seed(ownerUrl);
   const endpoint = await startNeonEndpoint({ upstream: { host: postgres.host, port: postgres.port } });
   stops.push(() => endpoint.close());

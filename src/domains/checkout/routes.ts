@@ -70,6 +70,7 @@ export const checkoutRoutes = new Hono<AppEnv>()
         'provider_unavailable',
         'payment_in_doubt',
       ],
+      members: { order_id: z.string().optional(), reason: z.string().nullish() },
     }),
     body(NewOrder),
     async (c) => {
@@ -91,6 +92,7 @@ export const checkoutRoutes = new Hono<AppEnv>()
       auth: 'none',
       replies: { 204: null },
       errors: ['unauthenticated', 'provider_unavailable', 'overloaded'],
+      idempotencyKey: 'ignored',
     }),
     params(z.object({ provider: z.enum(['test', 'stripe']) })),
     async (c) => {

@@ -15,6 +15,7 @@ export const identityRoutes = new Hono<AppEnv>()
       auth: 'none',
       replies: { 200: Tokens },
       errors: ['unauthenticated'],
+      idempotencyKey: 'ignored',
     }),
     body(TokenRequest),
     async (c) => reply(c, Tokens, await refresh(c.get('deps'), c.req.valid('json').refresh_token)),
@@ -27,6 +28,7 @@ export const identityRoutes = new Hono<AppEnv>()
       auth: 'none',
       replies: { 204: null },
       errors: ['unauthenticated'],
+      idempotencyKey: 'ignored',
     }),
     body(TokenRequest),
     async (c) => {

@@ -13,6 +13,10 @@ export interface Operation {
   errors?: readonly ErrorCode[];
   /** Headers it reads beyond those that every route does. */
   headers?: Readonly<Record<string, string>>;
+  /** A mutation reads the key unless a repeat is harmless, or the stored reply would hold credentials. */
+  idempotencyKey?: 'ignored';
+  /** Members of its problems beyond those of every problem. */
+  members?: Readonly<Record<string, z.ZodType>>;
 }
 
 export interface Input {

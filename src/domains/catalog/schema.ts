@@ -70,12 +70,16 @@ const ProductParams = PriceContext.extend({
 const OPTION = /^option\.[^.]{1,50}$/;
 
 /** The parameters above, and `option.<name>=<value>` for any option name. */
-export const ProductQuery = ProductParams.catchall(text(100)).superRefine((value, context) => {
-  const unknown = Object.keys(value).filter((name) => !(name in ProductParams.shape) && !OPTION.test(name));
-  if (unknown.length > 0) {
-    context.addIssue({ code: 'unrecognized_keys', keys: unknown, message: 'Unknown parameter.', input: value });
-  }
-});
+export const ProductQuery = ProductParams.catchall(text(100))
+  .superRefine((value, context) => {
+    const unknown = Object.keys(value).filter(
+      (name) => !Object.hasOwn(ProductParams.shape, name) && !OPTION.test(name),
+    );
+    if (unknown.length > 0) {
+      context.addIssue({ code: 'unrecognized_keys', keys: unknown, message: 'Unknown parameter.', input: value });
+    }
+  })
+  .meta({ patternProperties: { [OPTION.source]: { type: 'string' } }, additionalProperties: false });
 export type ProductQuery = z.output<typeof ProductQuery>;
 
 export interface Category extends z.output<typeof CategoryRef> {

@@ -63,9 +63,9 @@ function queryParameters(schema: JsonSchema | undefined): JsonSchema[] {
     ...(required.has(name) && { required: true }),
     schema: property,
   }));
-  const { additionalProperties, propertyNames } = schema ?? {};
-  if (typeof additionalProperties !== 'object') return named;
-  const others = { type: 'object', ...(propertyNames !== undefined && { propertyNames }), additionalProperties };
+  const { patternProperties } = schema ?? {};
+  if (patternProperties === undefined) return named;
+  const others = { type: 'object', patternProperties, additionalProperties: false };
   return [...named, { name: 'others', in: 'query', style: 'form', explode: true, schema: others }];
 }
 

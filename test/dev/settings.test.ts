@@ -1,12 +1,14 @@
-import { mkdtempSync, readFileSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { devSecrets } from '../../dev/secrets.ts';
 import { readSettings } from '../../dev/settings.ts';
 
-const file = join(mkdtempSync(join(tmpdir(), 'edge-commerce-secrets-')), 'nested/secrets.json');
+const folder = mkdtempSync(join(tmpdir(), 'edge-commerce-secrets-'));
+const file = join(folder, 'nested/secrets.json');
 const secrets = devSecrets(file);
+afterAll(() => rmSync(folder, { recursive: true }));
 const read = (env: Record<string, string>, ...flags: string[]) => readSettings(env, flags, secrets);
 
 test('secrets are made once, all different, readable by their user alone', () => {

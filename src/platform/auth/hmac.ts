@@ -1,3 +1,4 @@
+import { timingSafeEqual } from 'node:crypto';
 import { base64url } from '../id.ts';
 
 async function hmac(secret: string, message: string): Promise<Uint8Array> {
@@ -23,5 +24,5 @@ export async function hmacSha256Hex(secret: string, message: string): Promise<st
 export function equalSecret(left: string, right: string): boolean {
   const encoder = new TextEncoder();
   const [a, b] = [encoder.encode(left), encoder.encode(right)];
-  return a.byteLength === b.byteLength && crypto.subtle.timingSafeEqual(a, b);
+  return a.byteLength === b.byteLength && timingSafeEqual(a, b);
 }

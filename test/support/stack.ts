@@ -7,11 +7,13 @@ import { startNeonEndpoint } from '../../dev/neon/server.ts';
 import { startTestProvider, type TestProvider } from '../../dev/provider/server.ts';
 import { APP_ROLE, asRole, createDatabase, dropDatabase, OWNER_ROLE } from '../../dev/roles.ts';
 import { startUpstashEndpoint } from '../../dev/upstash/server.ts';
+import { checkedFetch } from './contract.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 
 export interface Stack {
   /** Base URL of the Worker, without a slash at the end. */
   url: string;
+  /** Throws when the reply breaks /openapi.json. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
   /** The owner's connections to this file's own database. */
   owner: pg.Pool;
@@ -77,7 +79,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     provider.setWebhookUrl(`${url}/api/v1/webhooks/payments/test`);
     return {
       url,
-      fetch: (path, init) => fetch(`${url}${path}`, init),
+      fetch: checkedFetch(url),
       owner: database.owner,
       databaseName: database.name,
       ...proxies,

@@ -25,22 +25,20 @@ export function createRuntime(env: object): Runtime {
   };
 }
 
-/** What lives as long as one request or one tick. */
-export function createDeps(
-  { driver, ...shared }: Runtime,
-  trips: RoundTrips,
-  waitUntil: (work: Promise<unknown>) => void,
-): Deps {
+/** What lives as long as one request or one tick; work that is deferred is left in `later`. */
+export function createDeps({ driver, ...shared }: Runtime, trips: RoundTrips, later: (() => Promise<unknown>)[]): Deps {
   return {
     ...shared,
     trips,
     db: createDb(driver, trips, shared.config.DATABASE_TIMEOUT_MS),
-    defer(work) {
-      waitUntil(
-        work.catch((error: unknown) => {
-          shared.log.log('error', 'deferred work failed', { cause: describeCause(error) });
-        }),
-      );
-    },
+    defer: (work) => later.push(work),
   };
+}
+
+/** Starts what was deferred; resolves when all of it has ended, and never rejects. */
+export async function runLater({ log }: Runtime, later: readonly (() => Promise<unknown>)[]): Promise<void> {
+  const ends = await Promise.allSettled(later.map((work) => work()));
+  for (const end of ends) {
+    if (end.status === 'rejected') log.log('error', 'deferred work failed', { cause: describeCause(end.reason) });
+  }
 }

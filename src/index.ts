@@ -8,9 +8,9 @@ const app = createApp();
 
 export default {
   fetch: app.fetch,
-  async scheduled(_controller, env, context) {
+  async scheduled(_controller, env) {
     const runtime = runtimeOf(env);
     if (runtime instanceof ConfigError) throw runtime;
-    await tick(createDeps(runtime, { db: 0, redis: 0, provider: 0 }, (work) => context.waitUntil(work)));
+    await tick(createDeps(runtime, { db: 0, redis: 0, provider: 0 }, []));
   },
 } satisfies ExportedHandler<object>;

@@ -1,5 +1,5 @@
 import { createMiddleware } from 'hono/factory';
-import { createDeps, createRuntime, type Runtime } from './deps.ts';
+import { createDeps, createRuntime, runLater, type Runtime } from './deps.ts';
 import { AppError } from './platform/errors.ts';
 import { createIds } from './platform/id.ts';
 import { ConfigError } from './platform/config.ts';
@@ -91,12 +91,14 @@ export const observe = createMiddleware<AppEnv>(async (c, next) => {
     return refusal;
   }
   const startedAtMs = runtime.clock.now().getTime();
-  const waitUntil = (work: Promise<unknown>) => c.executionCtx.waitUntil(work);
-  c.set('deps', createDeps(runtime, record.trips, waitUntil));
+  const later: (() => Promise<unknown>)[] = [];
+  c.set('deps', createDeps(runtime, record.trips, later));
   await next();
   c.header('X-Request-Id', requestId);
   c.header('traceparent', `00-${record.traceId}-${record.spanId}-00`);
   const endedAtMs = runtime.clock.now().getTime();
-  waitUntil(writeLine(c, record, { log: runtime.log, startedAtMs, endedAtMs }));
+  const trips = { ...record.trips };
+  later.push(() => writeLine(c, { ...record, trips }, { log: runtime.log, startedAtMs, endedAtMs }));
+  c.executionCtx.waitUntil(runLater(runtime, later));
   return undefined;
 });

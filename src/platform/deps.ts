@@ -14,6 +14,6 @@ export interface Deps {
   redis: ReturnType<typeof createRedis>;
   db: Db;
   trips: RoundTrips;
-  /** Runs after the reply; a failure is logged, never answered. */
-  defer: (work: Promise<unknown>) => void;
+  /** Work for after the reply; a failure is logged, never answered. */
+  defer: (work: () => Promise<unknown>) => void;
 }

@@ -6,6 +6,7 @@ import { claimOf, replayResponse, storeLater } from '../../platform/http/idempot
 import { operation } from '../../platform/http/operation.ts';
 import { problem } from '../../platform/http/problem.ts';
 import { reply } from '../../platform/http/reply.ts';
+import { currencyCode, money } from '../../platform/http/schema.ts';
 import { versionedEtag } from '../../platform/http/etag.ts';
 import type { AppContext, AppEnv } from '../../platform/http/context.ts';
 import { drainOutbox } from '../events/index.ts';
@@ -70,7 +71,12 @@ export const checkoutRoutes = new Hono<AppEnv>()
         'provider_unavailable',
         'payment_in_doubt',
       ],
-      members: { order_id: z.string().optional(), reason: z.string().nullish() },
+      members: {
+        order_id: z.string().optional(),
+        reason: z.string().nullish(),
+        total: money.optional(),
+        currency: currencyCode.optional(),
+      },
     }),
     body(NewOrder),
     async (c) => {
@@ -80,7 +86,7 @@ export const checkoutRoutes = new Hono<AppEnv>()
       const placed = await placeOrder(deps, c.get('actor'), input, claim);
       if ('replay' in placed) return replayResponse(c, placed.replay.status, placed.replay.body);
       const response = storeLater(c, claim, await answer(c, placed.order));
-      deps.defer(drainOutbox(deps));
+      deps.defer(() => drainOutbox(deps));
       return response;
     },
   )

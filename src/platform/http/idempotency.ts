@@ -110,7 +110,7 @@ export function storeLater(c: AppContext, claim: Claim | null, response: Respons
   if (!claim || !isFinal) return response;
   const { db, defer } = c.get('deps');
   const copy = response.clone();
-  defer(copy.text().then((text) => db.writeResent(storeReply(claim, response.status, text))));
+  defer(async () => db.writeResent(storeReply(claim, response.status, await copy.text())));
   return response;
 }
 

@@ -1,5 +1,4 @@
 import { timingSafeEqual } from 'node:crypto';
-import { timingSafeEqual } from 'node:crypto';
 import { base64url } from '../id.ts';
 
 async function hmac(secret: string, message: string): Promise<Uint8Array> {

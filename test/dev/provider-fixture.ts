@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { startTestProvider, type TestProvider } from '../../dev/provider/server.ts';
 
-export const API_KEY = 'sk_test_of_this_file';
-export const WEBHOOK_SECRET = 'whsec_of_this_file';
+const API_KEY = 'sk_test_of_this_file';
+const WEBHOOK_SECRET = 'whsec_of_this_file';
 
 export interface ProviderReply {
   status: number;

@@ -1,0 +1,10 @@
+/** A configuration with every binding that has no default, and no other. */
+export const BINDINGS: Record<string, string> = {
+  ENVIRONMENT: 'test',
+  DATABASE_URL: 'postgres://app:secret@db.example.test/shop',
+  UPSTASH_REDIS_REST_URL: 'https://redis.example.test',
+  UPSTASH_REDIS_REST_TOKEN: 'token',
+  JWT_ACCESS_SECRET: 'a'.repeat(32),
+  JWT_REFRESH_SECRET: 'b'.repeat(32),
+  ORDER_TOKEN_SECRET: 'c'.repeat(32),
+};

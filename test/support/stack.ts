@@ -108,6 +108,8 @@ async function ownDatabase(closers: (() => Promise<unknown>)[]): Promise<OwnData
   closers.push(() => dropDatabase(shared.superuserUrl, name));
   const ownerUrl = asRole(shared.superuserUrl, OWNER_ROLE, shared.ownerPassword, name);
   const owner = new pg.Pool({ connectionString: ownerUrl, max: 5 });
+  // A connection may still be closing when its database is dropped.
+  owner.on('connect', (client) => client.on('error', () => undefined));
   closers.push(() => owner.end());
   return {
     name,

@@ -63,7 +63,7 @@ describe('the order path survives', () => {
     expect(twin.body.code).toBe('idempotency_in_flight');
     expect(Number(twin.headers.get('retry-after'))).toBeGreaterThan(0);
     crash.abort();
-    await expect(first).rejects.toThrow();
+    await expect(first).rejects.toThrow('aborted');
 
     await expireLeases(stack);
     const retried = await placeOrder(stack, it.cart.id, pay('tok_ok'), { key: it.key });

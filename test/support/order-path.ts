@@ -1,7 +1,6 @@
 import type { Exchange } from './fault-proxy.ts';
 
 /** The exchanges of the order path, told apart by what only they send. */
-export const isRead = (exchange: Exchange): boolean => exchange.headers['neon-batch-read-only'] === 'true';
 export const isBatch1 = (exchange: Exchange): boolean => exchange.requestBody.includes('insert into orders');
 export const isBatch2 = (exchange: Exchange): boolean =>
   exchange.requestBody.includes('fence_lost') && !isBatch1(exchange);

@@ -58,7 +58,7 @@ const Item = z
   })
   .meta({ id: 'CartItem' });
 
-export const ShippingOption = z
+const ShippingOption = z
   .object({ id: z.string(), code: z.string(), name: z.string(), amount: money, currency: currencyCode })
   .meta({ id: 'ShippingOption' });
 

@@ -8,7 +8,7 @@ export const IdOrHandle = z
   .max(120)
   .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/);
 
-export const Sku = z
+const Sku = z
   .object({
     id: z.string(),
     code: z.string(),

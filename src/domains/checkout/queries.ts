@@ -12,7 +12,7 @@ const LEASE_S = 30;
 const leaseEnd = sql`now() + make_interval(secs => ${LEASE_S}::int)`;
 
 /** Claims the key for an order; the row points at the order that a retry goes on with. */
-export function claimOrderKey(claim: Claim | null, orderId: string): Sql[] {
+function claimOrderKey(claim: Claim | null, orderId: string): Sql[] {
   if (!claim) return [];
   return [
     sql`

@@ -1,3 +1,2 @@
-export { customerByEmail, customerById, insertCustomer, type CustomerRow } from './queries.ts';
 export { customerRoutes } from './routes.ts';
-export { Address, Customer } from './schema.ts';
+export { Address } from './schema.ts';

@@ -1,2 +1,2 @@
-export { emitEvent, type DomainEvent } from './queries.ts';
+export { emitEvent } from './queries.ts';
 export { drainOutbox } from './service.ts';

@@ -1,5 +1,5 @@
 /** Attempts before a delivery is given up and the row is dead: about a day with the delays below. */
-export const ATTEMPTS_MAX = 12;
+const ATTEMPTS_MAX = 12;
 
 const FIRST_DELAY_S = 10;
 const DELAY_S_MAX = 4 * 3600;

@@ -1,1 +1,1 @@
-export { releaseReserved, requireReserved, reserveStock, takeReserved, type Demand } from './queries.ts';
+export { releaseReserved, requireReserved, reserveStock, takeReserved } from './queries.ts';

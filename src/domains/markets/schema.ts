@@ -3,7 +3,7 @@ import { currencyCode } from '../../platform/http/schema.ts';
 
 export const MarketCode = z.string().regex(/^[a-z0-9-]{1,32}$/, 'must be a market code such as us');
 
-export const Market = z
+const Market = z
   .object({
     id: z.string(),
     code: MarketCode,

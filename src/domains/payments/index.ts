@@ -10,4 +10,4 @@ export {
 } from './queries.ts';
 export { paymentState, type TransactionRow } from './rules.ts';
 export { assertManualAllowed, onlineProvider, type ProviderName } from './service.ts';
-export type { Outcome, PaymentProvider } from './provider.ts';
+export type { Outcome } from './provider.ts';

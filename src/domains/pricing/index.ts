@@ -1,9 +1,1 @@
-export {
-  price,
-  type Discount,
-  type Priced,
-  type PricedLine,
-  type PricingInput,
-  type PricingLine,
-  type Totals,
-} from './rules.ts';
+export { price, type Discount, type Priced } from './rules.ts';

@@ -81,7 +81,7 @@ export function keyRow({ scope, key }: Claim): Sql<KeyRow> {
     from idempotency_keys where scope = ${scope} and key = ${key}`;
 }
 
-export function storeReply({ scope, key, attempt }: Claim, status: number, body: string): Sql {
+function storeReply({ scope, key, attempt }: Claim, status: number, body: string): Sql {
   return sql`
     update idempotency_keys set status = ${status}::int, body = ${body}, state = 'done'
     where scope = ${scope} and key = ${key} and attempt = ${attempt}::uuid`;

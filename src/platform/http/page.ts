@@ -11,7 +11,7 @@ export const pageQuery = {
 /** A keyset cursor holds the sort key and id of the last row, so a page costs the same wherever it is. */
 export type CursorKey = readonly (string | number)[];
 
-export function encodeCursor(key: CursorKey): string {
+function encodeCursor(key: CursorKey): string {
   return base64url(new TextEncoder().encode(JSON.stringify(key)));
 }
 

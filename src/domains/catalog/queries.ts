@@ -2,6 +2,7 @@ import { json, nothing, sql, type Sql } from '../../platform/db/sql.ts';
 import { chosenMarketId } from '../markets/index.ts';
 import { SORTS, type PriceContext, type Product, type ProductQuery } from './schema.ts';
 
+const OPTION_PREFIX = 'option.';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export interface ProductRow extends Product {
@@ -67,15 +68,15 @@ function inCategory(value: string): Sql {
       select pc.product_id from product_categories pc join below b on b.id = pc.category_id)`;
 }
 
+/** One SKU that can be bought here has all the options at once, and with `in_stock=true` has stock itself. */
 function optionFilters(query: ProductQuery): Sql {
-  let filters = nothing;
-  for (const [name, value] of Object.entries(query)) {
-    if (!name.startsWith('option.')) continue;
-    const wanted = json({ [name.slice('option.'.length)]: value });
-    filters = sql`${filters} and exists (
-      select from skus s where s.product_id = p.id and s.status = 'active' and s.options @> ${wanted}::jsonb)`;
-  }
-  return filters;
+  const options = Object.entries(query).filter(([name]) => name.startsWith(OPTION_PREFIX));
+  if (options.length === 0) return nothing;
+  const wanted = {
+    options: Object.fromEntries(options.map(([name, value]) => [name.slice(OPTION_PREFIX.length), value])),
+    ...(query.in_stock === 'true' && { available: true }),
+  };
+  return sql`and skus.list @> ${json([wanted])}::jsonb`;
 }
 
 const COLUMNS = {

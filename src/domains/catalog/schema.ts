@@ -67,7 +67,7 @@ const ProductParams = PriceContext.extend({
   in_stock: z.enum(['true', 'false']).optional(),
 });
 
-const OPTION = /^option\.[^.]{1,50}$/;
+const OPTION = /^option\.[^.\p{Cc}]{1,50}$/u;
 
 /** The parameters above, and `option.<name>=<value>` for any option name. */
 export const ProductQuery = ProductParams.catchall(text(100))

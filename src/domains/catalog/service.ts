@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Deps } from '../../platform/deps.ts';
 import { AppError, notFound } from '../../platform/errors.ts';
 import { decodeCursor, pageOf } from '../../platform/http/page.ts';
+import { storable } from '../../platform/http/schema.ts';
 import {
   allCategories,
   categoryExists,
@@ -16,7 +17,7 @@ import { SORTS, type Category, type PriceContext, type Product, type ProductQuer
 
 const CURSOR_SHAPES = {
   created_at: z.tuple([z.uuid(), z.uuid()]),
-  title: z.tuple([z.string(), z.uuid()]),
+  title: z.tuple([storable, z.uuid()]),
   price: z.tuple([z.int(), z.uuid()]),
 } as const satisfies Record<string, z.ZodType<ProductCursor>>;
 

@@ -1,13 +1,15 @@
 import * as z from 'zod';
 
-/** Text that Postgres can hold: no NUL, no lone surrogate, trimmed, bounded. */
+/** Postgres holds no NUL and no lone surrogate. */
+const isStorable = (value: string) => !value.includes('\0') && value.isWellFormed();
+const STORABLE = 'must be well-formed text without NUL';
+
+/** Text that Postgres can hold, as it is. */
+export const storable = z.string().refine(isStorable, STORABLE);
+
+/** Text that Postgres can hold, trimmed and bounded. */
 export function text(max: number, min = 1) {
-  return z
-    .string()
-    .trim()
-    .min(min)
-    .max(max)
-    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'must be well-formed text without NUL');
+  return z.string().trim().min(min).max(max).refine(isStorable, STORABLE);
 }
 
 export const uuid = z.uuid();

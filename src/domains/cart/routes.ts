@@ -6,6 +6,7 @@ import { once, type Claim } from '../../platform/http/idempotency.ts';
 import { operation } from '../../platform/http/operation.ts';
 import { reply } from '../../platform/http/reply.ts';
 import { uuid } from '../../platform/http/schema.ts';
+import type { ErrorCode } from '../../platform/errors.ts';
 import type { AppContext, AppEnv } from '../../platform/http/context.ts';
 import { toCart } from './rules.ts';
 import {
@@ -35,7 +36,16 @@ import type { CartRow } from './queries/view.ts';
 const tag = 'Cart';
 const Path = z.object({ id: CartId });
 const headers = { 'If-Match': 'Refuse with 412 unless the cart still has this ETag.' };
-const changeErrors = ['not_found', 'cart_already_completed', 'precondition_failed'] as const;
+/** What the routes that change a cart have in common. */
+const changeOf = (summary: string, ...errors: ErrorCode[]) =>
+  operation({
+    summary,
+    tag,
+    auth: 'optional',
+    replies: { 200: Cart },
+    errors: ['not_found', 'cart_already_completed', 'precondition_failed', ...errors],
+    headers,
+  });
 
 async function show(c: AppContext, row: CartRow, status: 200 | 201 = 200) {
   const expand = c.req.query('expand') === 'shipping_options' ? 'shipping_options' : undefined;
@@ -80,14 +90,7 @@ const cartCore = new Hono<AppEnv>()
   )
   .patch(
     '/carts/:id',
-    operation({
-      summary: 'Set e-mail, addresses, shipping option or note',
-      tag,
-      auth: 'optional',
-      replies: { 200: Cart },
-      errors: [...changeErrors, 'shipping_option_unavailable'],
-      headers,
-    }),
+    changeOf('Set e-mail, addresses, shipping option or note', 'shipping_option_unavailable'),
     params(Path),
     query(CartQuery),
     body(CartPatch),
@@ -116,14 +119,7 @@ const cartCore = new Hono<AppEnv>()
 const cartItems = new Hono<AppEnv>()
   .post(
     '/carts/:id/items',
-    operation({
-      summary: 'Add units of a SKU',
-      tag,
-      auth: 'optional',
-      replies: { 200: Cart },
-      errors: [...changeErrors, 'sku_unavailable', 'cart_full'],
-      headers,
-    }),
+    changeOf('Add units of a SKU', 'sku_unavailable', 'cart_full'),
     params(Path),
     query(CartQuery),
     body(NewItem),
@@ -134,14 +130,7 @@ const cartItems = new Hono<AppEnv>()
   )
   .patch(
     '/carts/:id/items/:item_id',
-    operation({
-      summary: 'Set the quantity of a line',
-      tag,
-      auth: 'optional',
-      replies: { 200: Cart },
-      errors: changeErrors,
-      headers,
-    }),
+    changeOf('Set the quantity of a line'),
     params(Path.extend({ item_id: uuid })),
     query(CartQuery),
     body(ItemPatch),
@@ -153,14 +142,7 @@ const cartItems = new Hono<AppEnv>()
   )
   .delete(
     '/carts/:id/items/:item_id',
-    operation({
-      summary: 'Remove a line',
-      tag,
-      auth: 'optional',
-      replies: { 200: Cart },
-      errors: changeErrors,
-      headers,
-    }),
+    changeOf('Remove a line'),
     params(Path.extend({ item_id: uuid })),
     query(CartQuery),
     (c) => {
@@ -174,14 +156,7 @@ const cartItems = new Hono<AppEnv>()
 const cartCodes = new Hono<AppEnv>()
   .post(
     '/carts/:id/discount-codes',
-    operation({
-      summary: 'Add a discount code',
-      tag,
-      auth: 'optional',
-      replies: { 200: Cart },
-      errors: [...changeErrors, 'discount_code_invalid'],
-      headers,
-    }),
+    changeOf('Add a discount code', 'discount_code_invalid'),
     params(Path),
     query(CartQuery),
     body(CodeInput),
@@ -193,14 +168,7 @@ const cartCodes = new Hono<AppEnv>()
   )
   .delete(
     '/carts/:id/discount-codes/:code',
-    operation({
-      summary: 'Remove a discount code',
-      tag,
-      auth: 'optional',
-      replies: { 200: Cart },
-      errors: changeErrors,
-      headers,
-    }),
+    changeOf('Remove a discount code'),
     params(Path.extend({ code: DiscountCode })),
     query(CartQuery),
     (c) => {

@@ -40,23 +40,25 @@ export const CodeInput = z.strictObject({ code: DiscountCode });
 
 export const CartQuery = z.strictObject({ expand: z.enum(['shipping_options']).optional() });
 
-const Item = z
-  .object({
-    id: z.string(),
-    sku_id: z.string(),
-    sku_code: z.string(),
-    title: z.string(),
-    quantity: z.int(),
-    unit_price: money,
-    subtotal: money,
-    discount_total: money,
-    tax_total: money,
-    total: money,
-    /** Whether this many can be bought now. */
-    available: z.boolean(),
-    available_quantity: z.int(),
-  })
-  .meta({ id: 'CartItem' });
+/** A line with its sums, the same on carts and orders. */
+export const PricedItem = z.object({
+  id: z.string(),
+  sku_id: z.string(),
+  sku_code: z.string(),
+  title: z.string(),
+  quantity: z.int(),
+  unit_price: money,
+  subtotal: money,
+  discount_total: money,
+  tax_total: money,
+  total: money,
+});
+
+const Item = PricedItem.extend({
+  /** Whether this many can be bought now. */
+  available: z.boolean(),
+  available_quantity: z.int(),
+}).meta({ id: 'CartItem' });
 
 const ShippingOption = z
   .object({ id: z.string(), code: z.string(), name: z.string(), amount: money, currency: currencyCode })

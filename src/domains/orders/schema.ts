@@ -2,22 +2,9 @@ import * as z from 'zod';
 import { currencyCode, listOf, money, timestamp } from '../../platform/http/schema.ts';
 import { pageQuery } from '../../platform/http/page.ts';
 import { Address } from '../customers/index.ts';
-import { Promotion } from '../cart/index.ts';
+import { PricedItem, Promotion } from '../cart/index.ts';
 
-const OrderItem = z
-  .object({
-    id: z.string(),
-    sku_id: z.string(),
-    sku_code: z.string(),
-    title: z.string(),
-    quantity: z.int(),
-    unit_price: money,
-    subtotal: money,
-    discount_total: money,
-    tax_total: money,
-    total: money,
-  })
-  .meta({ id: 'OrderItem' });
+const OrderItem = PricedItem.meta({ id: 'OrderItem' });
 
 const PaymentStatus = z.enum([
   'pending',

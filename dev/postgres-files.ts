@@ -1,6 +1,18 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { createRequire, findPackageJSON } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 
@@ -33,13 +45,23 @@ export function postgresAccount(): Account | undefined {
 }
 
 /**
- * Where the cluster of `dataDir` lies. As root it is a folder under /var/lib named by the hash of
- * `dataDir`: stable between starts, and enterable although the clone may lie in a 0700 folder.
+ * The folder of the cluster. As root `dataDir` is a link to one under /var/lib, which the account can enter although
+ * the clone may lie in a 0700 folder; whoever removes the link starts over.
  */
 export function clusterDir(dataDir: string, account: Account | undefined): string {
   const wanted = resolve(dataDir);
   if (account === undefined) return wanted;
-  return join(SYSTEM_DIR, createHash('sha256').update(wanted).digest('hex').slice(0, 16));
+  const found = lstatSync(wanted, { throwIfNoEntry: false });
+  if (found?.isSymbolicLink() === true && existsSync(wanted)) return realpathSync(wanted);
+  if (found?.isDirectory() === true) {
+    throw new Error(`${wanted} belongs to another user's runs: run as that user, or remove it.`);
+  }
+  rmSync(wanted, { force: true });
+  mkdirSync(dirname(wanted), { recursive: true });
+  mkdirSync(SYSTEM_DIR, { recursive: true, mode: 0o755 });
+  const home = mkdtempSync(join(SYSTEM_DIR, 'data-'));
+  symlinkSync(home, wanted);
+  return home;
 }
 
 /** Makes a folder that only the account can read. */

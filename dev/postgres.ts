@@ -24,7 +24,7 @@ export interface LocalPostgres {
 
 export interface PostgresOptions {
   /**
-   * Where the data is kept; as root it lies under /var/lib instead (see clusterDir). Absent, for tests:
+   * Where the data is kept; as root a link to where it is (see clusterDir). Absent, for tests:
    * a temp folder that stop() removes, and no flush to disk.
    */
   dataDir?: string;

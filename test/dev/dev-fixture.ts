@@ -1,9 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { clusterDir, postgresAccount } from '../../dev/postgres-files.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const NOT_CLONED = new Set(['node_modules', '.git', '.dev', '.wrangler', 'dist']);
@@ -32,8 +31,8 @@ export function cloneProject(): Clone {
   return {
     dir,
     remove: () => {
-      rmSync(dirname(dir), { recursive: true, force: true });
       rmSync(dataFolder(dir), { recursive: true, force: true });
+      rmSync(dirname(dir), { recursive: true, force: true });
     },
   };
 }
@@ -70,8 +69,10 @@ export async function untilNoProcess(clone: Clone): Promise<void> {
   for (let waited = 0; processesOf(clone).length > 0 && waited < GIVE_UP_MS; waited += 200) await sleep(200);
 }
 
+/** As root it is a link to a folder that Postgres can enter. */
 function dataFolder(dir: string): string {
-  return clusterDir(join(dir, '.dev/postgres'), postgresAccount());
+  const path = join(dir, '.dev/postgres');
+  return existsSync(path) ? realpathSync(path) : path;
 }
 
 async function waitForUrl(child: ChildProcess, output: () => string): Promise<string> {

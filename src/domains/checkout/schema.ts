@@ -24,5 +24,6 @@ export const NewOrder = z
     if (value.payment.provider !== 'manual' && value.payment.token === undefined) {
       context.addIssue({ code: 'custom', path: ['payment', 'token'], message: 'This provider needs a token.' });
     }
-  });
+  })
+  .meta({ oneOf: [{ required: ['cart_id'] }, { required: ['cart'] }] });
 export type NewOrder = z.output<typeof NewOrder>;

@@ -78,6 +78,9 @@ export async function readToken(
   } catch {
     claims = null;
   }
-  if (!claims) throw new AppError('unauthenticated', 'The token is not valid or has expired.');
+  if (!claims) {
+    const param = use === 'access' ? 'Authorization' : 'refresh_token';
+    throw new AppError('unauthenticated', 'The token is not valid or has expired.', { param });
+  }
   return claims;
 }

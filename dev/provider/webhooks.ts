@@ -87,7 +87,7 @@ export class Webhooks {
 }
 
 /** `t=<unix seconds>,v1=<hex hmac-sha256 of "t.body">`. */
-export function sign(body: string, secret: string, unixSeconds: number): string {
+function sign(body: string, secret: string, unixSeconds: number): string {
   const mac = createHmac('sha256', secret).update(`${unixSeconds}.${body}`).digest('hex');
   return `t=${unixSeconds},v1=${mac}`;
 }

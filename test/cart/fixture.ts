@@ -1,0 +1,67 @@
+import { call, type CallOptions, createSku, type Json } from '../support/shop.ts';
+import type { Stack } from '../support/stack.ts';
+
+/** A cart that changes refused must leave as it was. */
+export async function newCart(stack: Stack, input: Json = {}, options: CallOptions = {}): Promise<Json> {
+  const { status, body, text } = await call(stack, 'POST', '/carts', input, options);
+  if (status !== 201) throw new Error(`no cart: ${text}`);
+  return body;
+}
+
+export async function readCart(stack: Stack, id: string, options: CallOptions = {}): Promise<Json> {
+  const { status, body, text } = await call(stack, 'GET', `/carts/${id}`, undefined, options);
+  if (status !== 200) throw new Error(`no cart: ${text}`);
+  return body;
+}
+
+export interface Change {
+  name: string;
+  method: string;
+  path: string;
+  body?: Json;
+}
+
+export interface FilledCart {
+  cart: Json;
+  skuId: string;
+  /** Every route that changes a cart, each as it would succeed on this one. */
+  changes: Change[];
+}
+
+/** A cart with a line of two units, the code WELCOME10 and a note. */
+export async function filledCart(stack: Stack, options: CallOptions = {}): Promise<FilledCart> {
+  const skuId = (await createSku(stack, { stock: 1000 })).id;
+  const items = [{ sku_id: skuId, quantity: 2 }];
+  const cart = await newCart(stack, { items, discount_codes: ['WELCOME10'], note: 'first' }, options);
+  const path = `/carts/${cart.id}`;
+  const line = `${path}/items/${cart.items[0].id}`;
+  await stack.owner.query(
+    `insert into discount_codes (code, name, kind, rate_ppm) values ('FIVE', '5 % off', 'percent', 50000)
+     on conflict do nothing`,
+  );
+  const changes: Change[] = [
+    { name: 'set a field', method: 'PATCH', path, body: { note: 'second' } },
+    { name: 'add units', method: 'POST', path: `${path}/items`, body: { sku_id: skuId, quantity: 3 } },
+    { name: 'set a quantity', method: 'PATCH', path: line, body: { quantity: 7 } },
+    { name: 'remove a line', method: 'DELETE', path: line },
+    { name: 'add a code', method: 'POST', path: `${path}/discount-codes`, body: { code: 'FIVE' } },
+    { name: 'remove a code', method: 'DELETE', path: `${path}/discount-codes/WELCOME10` },
+  ];
+  return { cart, skuId, changes };
+}
+
+/** The names of the changes above, for test.each. */
+export const CHANGES = [
+  'set a field',
+  'add units',
+  'set a quantity',
+  'remove a line',
+  'add a code',
+  'remove a code',
+] as const;
+
+export function changeNamed({ changes }: FilledCart, name: string): Change {
+  const found = changes.find((change) => change.name === name);
+  if (!found) throw new Error(`no change is called ${name}`);
+  return found;
+}

@@ -1,12 +1,13 @@
 // Writes what is served as files: /openapi.json and the reference at /docs. npm run build; wrangler runs it before it bundles.
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { apiDocument } from './docs/document.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
 const ASSETS = path.join(ROOT, 'dist/assets');
 const OWN = path.join(ROOT, 'dev/docs');
-const SWAGGER_UI = path.join(ROOT, 'node_modules/swagger-ui-dist');
+const SWAGGER_UI = path.dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/package.json')));
 
 /** Each file of dist/assets by its path there: the file it is copied from. */
 const COPIES: Record<string, string> = {

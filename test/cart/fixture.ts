@@ -1,4 +1,5 @@
-import { call, type CallOptions, createSku, type Json } from '../support/shop.ts';
+import { expect } from 'vitest';
+import { ADDRESS, call, type CallOptions, createSku, type Json, type Reply } from '../support/shop.ts';
 import type { Stack } from '../support/stack.ts';
 
 /** A cart that changes refused must leave as it was. */
@@ -65,3 +66,21 @@ export function changeNamed({ changes }: FilledCart, name: string): Change {
   if (!found) throw new Error(`no change is called ${name}`);
   return found;
 }
+
+/** A cart always adds up, whatever is in it. */
+export function addsUp(cart: Json): void {
+  const summed = (name: string) => cart.items.reduce((sum: number, item: Json) => sum + item[name], 0);
+  const onTop = cart.tax_inclusive ? 0 : cart.shipping_tax_total;
+  expect(cart.subtotal).toBe(summed('subtotal'));
+  expect(cart.discount_total).toBe(summed('discount_total'));
+  expect(cart.discount_total).toBe(cart.promotions.reduce((sum: number, { amount }: Json) => sum + amount, 0));
+  expect(cart.tax_total).toBe(summed('tax_total') + cart.shipping_tax_total);
+  expect(cart.total).toBe(summed('total') + cart.shipping_total + onTop - cart.gift_card_total);
+  for (const item of cart.items) {
+    expect(item.subtotal).toBe(item.unit_price * item.quantity);
+    expect(item.total).toBe(item.subtotal - item.discount_total + (cart.tax_inclusive ? 0 : item.tax_total));
+  }
+}
+
+export const addressIn = (country: string) => ({ ...ADDRESS, country });
+export const refusal = ({ status, body }: Reply) => [status, body.code, body.param];

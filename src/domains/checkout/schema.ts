@@ -25,5 +25,8 @@ export const NewOrder = z
       context.addIssue({ code: 'custom', path: ['payment', 'token'], message: 'This provider needs a token.' });
     }
   })
-  .meta({ oneOf: [{ required: ['cart_id'] }, { required: ['cart'] }] });
+  .meta({
+    oneOf: [{ required: ['cart_id'] }, { required: ['cart'] }],
+    examples: [{ cart_id: 'the id of your cart', payment: { provider: 'test', token: 'tok_ok' } }],
+  });
 export type NewOrder = z.output<typeof NewOrder>;

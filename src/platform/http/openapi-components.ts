@@ -22,7 +22,7 @@ export class Components {
 
   /** `input` is what a client may send, `output` what it gets: unknown members are then ruled out. */
   addSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
-    const { $schema: _dialect, $defs, ...root } = z.toJSONSchema(schema, { io, target: 'draft-2020-12' });
+    const { $schema: _dialect, $defs, ...root } = z.toJSONSchema(schema, { io, override: readable });
     const definitions = Object.entries($defs ?? {});
     const names = this.#namesOf(definitions, io);
     for (const [id, definition] of definitions) this.#schemas.set(names.get(id) ?? id, pointed(definition, names));
@@ -52,6 +52,13 @@ export class Components {
     if (io === 'output') throw new Error(`two schemas share an id among ${[...own.keys()].join(', ')}`);
     return new Map(definitions.map(([id]) => [id, `${id}Input`]));
   }
+}
+
+/** The pattern of an e-mail address or UUID says less to a reader than the format does. */
+function readable({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+  const { format } = jsonSchema;
+  if (format === 'email' || format === 'uuid') delete jsonSchema.pattern;
+  if (format === 'date-time') jsonSchema.examples = ['2026-01-31T12:00:00Z'];
 }
 
 function sorted(components: ReadonlyMap<string, JsonSchema>): Record<string, JsonSchema> {

@@ -66,7 +66,8 @@ function queryParameters(schema: JsonSchema | undefined): JsonSchema[] {
   const { patternProperties } = schema ?? {};
   if (patternProperties === undefined) return named;
   const others = { type: 'object', patternProperties, additionalProperties: false };
-  return [...named, { name: 'others', in: 'query', style: 'form', explode: true, schema: others }];
+  const description = 'Further parameters: any name that fits the pattern.';
+  return [...named, { name: 'others', in: 'query', description, style: 'form', explode: true, schema: others }];
 }
 
 function headerParameters(endpoint: Endpoint): JsonSchema[] {

@@ -15,9 +15,15 @@ export function text(max: number, min = 1) {
 export const uuid = z.uuid();
 export const email = z.email().max(254).toLowerCase();
 /** ISO 3166-1 alpha-2, upper case. */
-export const countryCode = z.string().regex(/^[A-Z]{2}$/, 'must be an ISO 3166-1 alpha-2 code');
+export const countryCode = z
+  .string()
+  .regex(/^[A-Z]{2}$/, 'must be an ISO 3166-1 alpha-2 code')
+  .meta({ examples: ['US'] });
 /** ISO 4217, upper case. */
-export const currencyCode = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code');
+export const currencyCode = z
+  .string()
+  .regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code')
+  .meta({ examples: ['USD'] });
 /** Integer minor units. */
 export const money = z.int().min(0);
 export const timestamp = z.iso.datetime();

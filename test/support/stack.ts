@@ -64,7 +64,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     };
     const harness = opened(
       startWorker({
-        ...wideLimits(),
+        ...wideBindings(),
         DATABASE_URL: database.appUrl,
         DATABASE_ENDPOINT: proxies.neon.url,
         UPSTASH_REDIS_REST_URL: proxies.redis.url,
@@ -108,6 +108,8 @@ async function ownDatabase(closers: (() => Promise<unknown>)[]): Promise<OwnData
   closers.push(() => dropDatabase(shared.superuserUrl, name));
   const ownerUrl = asRole(shared.superuserUrl, OWNER_ROLE, shared.ownerPassword, name);
   const owner = new pg.Pool({ connectionString: ownerUrl, max: 5 });
+  // The pool ends before its sockets do, and the drop may still end one of them.
+  owner.on('connect', (client) => void client.on('error', () => undefined));
   // A connection may still be closing when its database is dropped.
   owner.on('connect', (client) => client.on('error', () => undefined));
   closers.push(() => owner.end());
@@ -125,8 +127,8 @@ function startWorker(env: Record<string, string>): TestHarness {
   return createTestHarness({ root: ROOT, workers: [worker] });
 }
 
-/** Secrets of this run alone, and limits that no test meets by accident. */
-function wideLimits(): Record<string, string> {
+/** Secrets of this run alone, and limits and timeouts that no test meets by accident on a slow machine. */
+function wideBindings(): Record<string, string> {
   return {
     ENVIRONMENT: 'test',
     JWT_ACCESS_SECRET: secret(),
@@ -135,6 +137,8 @@ function wideLimits(): Record<string, string> {
     METRICS_TOKEN: secret(),
     RATE_LIMIT_PUBLIC: '100000',
     RATE_LIMIT_AUTHENTICATED: '100000',
+    DATABASE_TIMEOUT_MS: '60000',
+    REDIS_TIMEOUT_MS: '5000',
     LOG_LEVEL: 'debug',
     LOG_FORMAT: 'json',
   };

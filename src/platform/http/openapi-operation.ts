@@ -30,9 +30,14 @@ export function operationObject(endpoint: Endpoint, components: Components): Jso
     tags: [operation.tag],
     security: security[operation.auth],
     parameters: [...pathParameters(endpoint), ...queryParameters(inputs.query), ...headerParameters(endpoint)],
-    ...(inputs.json && { requestBody: { required: true, content: { 'application/json': { schema: inputs.json } } } }),
+    ...(inputs.json && { requestBody: { required: true, content: { 'application/json': jsonBody(inputs.json) } } }),
     responses: responses(endpoint, components),
   };
+}
+
+/** The first example is the one that a reader starts from. */
+function jsonBody({ examples, ...schema }: JsonSchema): JsonSchema {
+  return { schema, ...(Array.isArray(examples) && { example: examples[0] }) };
 }
 
 /** `PATCH /api/v1/carts/{id}/items/{item_id}` becomes `patchCartsByIdItemsByItemId`. */

@@ -27,6 +27,6 @@ export const NewOrder = z
   })
   .meta({
     oneOf: [{ required: ['cart_id'] }, { required: ['cart'] }],
-    examples: [{ cart_id: 'the id of your cart', payment: { provider: 'test', token: 'tok_ok' } }],
+    example: { cart_id: 'the id of your cart', payment: { provider: 'test', token: 'tok_ok' } },
   });
 export type NewOrder = z.output<typeof NewOrder>;

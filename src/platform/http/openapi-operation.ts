@@ -35,9 +35,9 @@ export function operationObject(endpoint: Endpoint, components: Components): Jso
   };
 }
 
-/** The first example is the one that a reader starts from. */
-function jsonBody({ examples, ...schema }: JsonSchema): JsonSchema {
-  return { schema, ...(Array.isArray(examples) && { example: examples[0] }) };
+/** `.meta({ example })` of a body is what a reader starts from. */
+function jsonBody({ example, ...schema }: JsonSchema): JsonSchema {
+  return { schema, ...(example !== undefined && { example }) };
 }
 
 /** `PATCH /api/v1/carts/{id}/items/{item_id}` becomes `patchCartsByIdItemsByItemId`. */

@@ -54,10 +54,12 @@ export class Components {
   }
 }
 
-/** The pattern of an e-mail address or UUID says less to a reader than the format does. */
+/** What zod adds and says little to a reader: a format's own pattern, and the bounds of every integer in JavaScript. */
 function readable({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   const { format } = jsonSchema;
   if (format === 'email' || format === 'uuid') delete jsonSchema.pattern;
+  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
   if (format === 'date-time') jsonSchema.examples = ['2026-01-31T12:00:00Z'];
 }
 

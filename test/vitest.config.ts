@@ -27,6 +27,7 @@ export default defineConfig({
           globalSetup: 'test/support/global-setup.ts',
           // Each file brings its own workerd and proxies: more at once than cores only makes them wait.
           maxWorkers: 2,
+          env: { WRANGLER_LOG: 'error', CLOUDFLARE_CF_FETCH_ENABLED: 'false' },
         },
       },
     ],

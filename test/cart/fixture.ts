@@ -20,6 +20,8 @@ export interface Change {
   method: string;
   path: string;
   body?: Json;
+  /** Another body that the route can read. */
+  other: Json;
 }
 
 export interface FilledCart {
@@ -41,12 +43,24 @@ export async function filledCart(stack: Stack, options: CallOptions = {}): Promi
      on conflict do nothing`,
   );
   const changes: Change[] = [
-    { name: 'set a field', method: 'PATCH', path, body: { note: 'second' } },
-    { name: 'add units', method: 'POST', path: `${path}/items`, body: { sku_id: skuId, quantity: 3 } },
-    { name: 'set a quantity', method: 'PATCH', path: line, body: { quantity: 7 } },
-    { name: 'remove a line', method: 'DELETE', path: line },
-    { name: 'add a code', method: 'POST', path: `${path}/discount-codes`, body: { code: 'FIVE' } },
-    { name: 'remove a code', method: 'DELETE', path: `${path}/discount-codes/WELCOME10` },
+    { name: 'set a field', method: 'PATCH', path, body: { note: 'second' }, other: { note: 'third' } },
+    {
+      name: 'add units',
+      method: 'POST',
+      path: `${path}/items`,
+      body: { sku_id: skuId, quantity: 3 },
+      other: { sku_id: skuId, quantity: 4 },
+    },
+    { name: 'set a quantity', method: 'PATCH', path: line, body: { quantity: 7 }, other: { quantity: 8 } },
+    { name: 'remove a line', method: 'DELETE', path: line, other: {} },
+    {
+      name: 'add a code',
+      method: 'POST',
+      path: `${path}/discount-codes`,
+      body: { code: 'FIVE' },
+      other: { code: 'SIX' },
+    },
+    { name: 'remove a code', method: 'DELETE', path: `${path}/discount-codes/WELCOME10`, other: {} },
   ];
   return { cart, skuId, changes };
 }

@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { notFound } from '../../platform/errors.ts';
+import { AppError } from '../../platform/errors.ts';
 import { body } from '../../platform/http/validate.ts';
 import { operation } from '../../platform/http/operation.ts';
 import { reply } from '../../platform/http/reply.ts';
@@ -42,7 +42,7 @@ export const customerRoutes = new Hono<AppEnv>()
     operation({ summary: 'Your own profile', tag: 'Customers', auth: 'customer', replies: { 200: Customer } }),
     async (c) => {
       const [[row]] = await c.get('deps').db.read(customerById(requireCustomer(c)));
-      if (!row) throw notFound('customer', 'Authorization');
+      if (!row) throw new AppError('unauthenticated', 'The account is closed.', { param: 'Authorization' });
       return reply(c, Customer, row);
     },
   );

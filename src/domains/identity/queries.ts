@@ -48,7 +48,10 @@ export function rotateSession(id: string, generation: number, ttlS: number): Sql
     returning s.account_id, a.kind, s.generation`;
 }
 
-/** A spent generation that comes back was stolen or copied: nobody holding this session may go on. */
+/**
+ * A spent generation that comes back was stolen or copied: nobody holding this session may go on. It runs before the
+ * rotation, which would otherwise look like a reuse of itself.
+ */
 export function revokeReusedSession(id: string, generation: number): Sql {
   return sql`
     update sessions set revoked_at = now()

@@ -25,9 +25,9 @@ export async function refresh(deps: Deps, refreshToken: string): Promise<Tokens>
   const { config, clock, db } = deps;
   const claims = await readToken(config, clock, refreshToken, 'refresh');
   const generation = claims.gen ?? 0;
-  const [[session]] = await db.write(
+  const [, [session]] = await db.write(
+    revokeReusedSession(claims.sid, generation),
     rotateSession(claims.sid, generation, config.JWT_REFRESH_TTL),
-    revokeReusedSession(claims.sid, generation + 1),
   );
   if (!session)
     throw new AppError('unauthenticated', 'The refresh token is not valid any more.', { param: 'refresh_token' });

@@ -1,6 +1,13 @@
 import { Hono } from 'hono';
 import { AppError } from './platform/errors.ts';
-import { corsByConfig, identify, limitBody, limitRate, securityHeaders } from './platform/http/middleware.ts';
+import {
+  corsByConfig,
+  identify,
+  keepPrivate,
+  limitBody,
+  limitRate,
+  securityHeaders,
+} from './platform/http/middleware.ts';
 import { describeCause, problem, toAppError } from './platform/http/problem.ts';
 import { etagReads } from './platform/http/etag.ts';
 import { observe } from './observe.ts';
@@ -17,7 +24,7 @@ import { orderRoutes } from './domains/orders/index.ts';
 /** Middleware in the order of the design; then one chained sub-app per domain, so that `AppType` is typed for hono/client. */
 export function createApp() {
   const api = new Hono<AppEnv>()
-    .use(identify, limitRate, etagReads)
+    .use(keepPrivate, identify, limitRate, etagReads)
     .route('/', identityRoutes)
     .route('/', customerRoutes)
     .route('/', marketRoutes)

@@ -27,9 +27,9 @@ export function runtimeOf(env: object): Runtime | ConfigError {
   return runtime;
 }
 
-/** A cart id is a capability and a path is logged: its place is taken by the first 8 hex digits of its SHA-256. */
+/** A cart id is a capability and a path is logged: wherever one may stand, the first 8 hex digits of its SHA-256 do. */
 async function loggablePath(path: string): Promise<string> {
-  const id = /\/carts\/([^/]+)/.exec(path)?.[1];
+  const id = /(?:^|\/)([\w-]{22})(?=\/|$)/.exec(path)?.[1];
   if (id === undefined) return path;
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(id));
   const hex = Array.from(new Uint8Array(digest).subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -12,7 +12,6 @@ export const ERRORS = {
   conflict: [409, 'In conflict with what is there'],
   email_taken: [409, 'The e-mail address is taken'],
   idempotency_in_flight: [409, 'The same request is still running'],
-  illegal_transition: [409, 'Not possible in this state'],
   insufficient_stock: [409, 'Not enough stock'],
   precondition_failed: [412, 'The resource has changed'],
   payload_too_large: [413, 'The request body is too large'],
@@ -25,7 +24,6 @@ export const ERRORS = {
   provider_unavailable: [422, 'The payment provider is not available here'],
   shipping_option_unavailable: [422, 'The shipping option does not fit the cart'],
   sku_unavailable: [422, 'The SKU cannot be bought'],
-  precondition_required: [428, 'If-Match is needed'],
   rate_limited: [429, 'Too many requests'],
   internal: [500, 'Something went wrong on our side'],
   dependency_unavailable: [503, 'A service we depend on does not answer'],
@@ -69,6 +67,16 @@ export class AppError extends Error {
   get status(): number {
     return ERRORS[this.code][0];
   }
+}
+
+/** The same refusal for a part of the request: `items[0]` becomes `cart.items[0]`. */
+export function within(part: string, { code, message, options }: AppError): AppError {
+  const { param, errors } = options;
+  return new AppError(code, message, {
+    ...options,
+    ...(param !== undefined && { param: `${part}.${param}` }),
+    ...(errors && { errors: errors.map((error) => ({ ...error, param: `${part}.${error.param}` })) }),
+  });
 }
 
 export function isErrorCode(code: string): code is ErrorCode {

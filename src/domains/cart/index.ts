@@ -3,4 +3,4 @@ export { cartView, ownedCart, type CartRow } from './queries/view.ts';
 export { isBuyable, priceCart, totalsOf, type BuyableItem } from './rules.ts';
 export { createCart } from './service.ts';
 export { CartId, NewCart, PricedItem, Promotion } from './schema.ts';
-export { removeExpiredCarts } from './queries/change.ts';
+export { removeExpiredCarts, removeUnordered } from './queries/change.ts';

@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import * as z from 'zod';
 import { body, params, query } from '../../platform/http/validate.ts';
 import { ifMatchVersion, versionedEtag } from '../../platform/http/etag.ts';
-import { once, type Claim } from '../../platform/http/idempotency.ts';
+import { claimStatements, once, type Claim } from '../../platform/http/idempotency.ts';
 import { operation } from '../../platform/http/operation.ts';
 import { reply } from '../../platform/http/reply.ts';
 import { uuid } from '../../platform/http/schema.ts';
@@ -76,7 +76,14 @@ const cartCore = new Hono<AppEnv>()
     (c) => {
       const id = c.get('deps').ids.capability();
       const run = async (claim: Claim | null) =>
-        show(c, await createCart(c.get('deps'), c.get('actor'), c.req.valid('json'), { id, claim }), 201);
+        show(
+          c,
+          await createCart(c.get('deps'), c.get('actor'), c.req.valid('json'), {
+            id,
+            guards: claimStatements(claim, id),
+          }),
+          201,
+        );
       const current = async (cartId: string) => show(c, await getCart(c.get('deps'), c.get('actor'), cartId), 201);
       return once(c, run, current);
     },

@@ -24,18 +24,20 @@ export async function getCart(deps: Deps, actor: Actor, id: string): Promise<Car
   return row;
 }
 
-/** One batch. A lost reply is answered by sending it again: the id is ours, so a resend meets its own cart. */
+/**
+ * One batch behind `guards`. A lost reply is answered by sending it again: the id is ours, so a resend meets its own cart.
+ */
 export async function createCart(
   deps: Deps,
   actor: Actor,
   input: NewCart,
-  { id, claim }: { id: string; claim: Claim | null },
+  { id, guards }: { id: string; guards: readonly Sql[] },
 ): Promise<CartRow> {
   const key = { id, customerId: customerIdOf(actor) };
   const items = withIds(deps, input.items ?? []);
   const statements = [
     requireNewCart(id),
-    ...claimStatements(claim, id),
+    ...guards,
     ...insertCart(key, input),
     ...(items.length > 0 ? addItems(id, items, 'items') : []),
     ...(input.discount_codes?.length ? addDiscountCodes(id, input.discount_codes, 'discount_codes') : []),

@@ -1,10 +1,16 @@
 import { customerIdOf, type Actor } from '../../platform/auth/actor.ts';
-import { AlreadyApplied, DatabaseUnreachable } from '../../platform/db/errors.ts';
+import { AlreadyApplied, DatabaseUnreachable, IdempotencyConflict } from '../../platform/db/errors.ts';
 import type { Deps } from '../../platform/deps.ts';
-import { AppError, notFound } from '../../platform/errors.ts';
-import { assertSameRequest, keyRow, type Claim, type KeyRow } from '../../platform/http/idempotency.ts';
-import { cartView, createCart, type CartRow } from '../cart/index.ts';
-import { orderById, type OrderRow } from '../orders/index.ts';
+import { AppError, notFound, within, type ErrorCode } from '../../platform/errors.ts';
+import {
+  assertSameRequest,
+  keyRow,
+  requireUnusedKey,
+  type Claim,
+  type KeyRow,
+} from '../../platform/http/idempotency.ts';
+import { cartView, createCart, removeUnordered, type CartRow, type NewCart } from '../cart/index.ts';
+import { guestToken, orderById, type OrderRow } from '../orders/index.ts';
 import { assertManualAllowed, onlineProvider } from '../payments/index.ts';
 import { liveOrderOfCart, placeStatements, type LiveOrder } from './queries.ts';
 import { isSettledAtOnce, planOrder, type OrderPlan } from './rules.ts';
@@ -37,7 +43,15 @@ async function goOn(deps: Deps, key: KeyRow, claim: Claim): Promise<Placed> {
   assertSameRequest(key, claim);
   if (key.status !== null && key.body !== null) return { replay: { status: key.status, body: key.body } };
   if (key.resource_id === null) throw notFound('order');
-  return { order: await resume(deps, key.resource_id) };
+  return { order: await resume(deps, key.resource_id, claim) };
+}
+
+/** A twin with the same key was first: it is gone on with as any retry would. */
+async function goOnWithTwin(deps: Deps, claim: Claim | null, conflict: unknown): Promise<Placed> {
+  if (!claim || !(conflict instanceof IdempotencyConflict)) throw conflict;
+  const [[key]] = await deps.db.read(keyRow(claim));
+  if (!key) throw conflict;
+  return await goOn(deps, key, claim);
 }
 
 function plan(deps: Deps, cart: CartRow, input: NewOrder, claim: Claim | null): OrderPlan {
@@ -60,10 +74,7 @@ function plan(deps: Deps, cart: CartRow, input: NewOrder, claim: Claim | null): 
   return planned;
 }
 
-/**
- * Batch 1. A resend that meets its own order goes on with it. When no reply comes at all the order may be there with its
- * stock, so the caller learns that nothing is lost and tries again with the same key.
- */
+/** Batch 1; a resend that meets its own order goes on with it. */
 async function open(deps: Deps, actor: Actor, planned: OrderPlan, claim: Claim | null): Promise<OrderRow> {
   const statements = placeStatements(planned, customerIdOf(actor), claim);
   try {
@@ -77,12 +88,12 @@ async function open(deps: Deps, actor: Actor, planned: OrderPlan, claim: Claim |
   return row;
 }
 
-async function placeNew(
-  deps: Deps,
-  actor: Actor,
-  cart: CartRow,
-  { input, claim }: { input: NewOrder; claim: Claim | null },
-): Promise<Placed> {
+interface Request {
+  input: NewOrder;
+  claim: Claim | null;
+}
+
+async function placeNew(deps: Deps, actor: Actor, cart: CartRow, { input, claim }: Request): Promise<Placed> {
   const planned = plan(deps, cart, input, claim);
   const opened = await open(deps, actor, planned, claim);
   if (isSettledAtOnce(planned)) return { order: opened };
@@ -102,37 +113,71 @@ async function placeNew(
       amount: planned.totals.total,
       provider_reference: null,
     },
-  }).catch((error: unknown) => {
-    if (!(error instanceof DatabaseUnreachable)) throw error;
-    throw new AppError('payment_in_doubt', 'Nothing is lost. Try again with the same key.', {
-      retryAfterS: 5,
-      cause: error,
-    });
   });
   return { order };
+}
+
+/** Whoever holds the cart may know what became of it: a buyer whose reply was lost finds the order here. */
+async function alreadyOrdered(deps: Deps, live: LiveOrder): Promise<AppError> {
+  const members = { order_id: live.id, ...(live.is_guest && { guest_token: await guestToken(deps, live.id) }) };
+  return new AppError('cart_already_completed', 'This cart has an order.', { param: 'cart_id', members });
+}
+
+async function placeFromCart(deps: Deps, actor: Actor, cartId: string, request: Request): Promise<Placed> {
+  const { claim } = request;
+  const { key, live, cart } = await look(deps, customerIdOf(actor), cartId, claim);
+  if (key && claim) return await goOn(deps, key, claim);
+  if (!cart) throw notFound('cart', 'cart_id');
+  if (live?.status === 'pending' && !live.lease_live) return { order: await resume(deps, live.id, claim) };
+  if (live) throw await alreadyOrdered(deps, live);
+  return await placeNew(deps, actor, cart, request).catch((error: unknown) => goOnWithTwin(deps, claim, error));
+}
+
+/** Refusals that name a part of the cart; the others name a part of the request beside it. */
+const CART_REFUSALS = new Set<ErrorCode>([
+  'cart_full',
+  'cart_incomplete',
+  'discount_code_invalid',
+  'insufficient_stock',
+  'shipping_option_unavailable',
+  'sku_unavailable',
+  'validation_failed',
+]);
+
+/**
+ * The cart comes with the request. Making it is the read, so the round trips stay the same; a key used before stops that
+ * batch, and a refused order takes its cart with it.
+ */
+async function placeInline(deps: Deps, actor: Actor, newCart: NewCart, request: Request): Promise<Placed> {
+  const { claim } = request;
+  const id = deps.ids.capability();
+  try {
+    const cart = await createCart(deps, actor, newCart, { id, guards: claim ? [requireUnusedKey(claim)] : [] });
+    return await placeNew(deps, actor, cart, request);
+  } catch (error) {
+    if (error instanceof AppError || error instanceof IdempotencyConflict)
+      await deps.db.writeResent(removeUnordered(id));
+    if (error instanceof AppError) throw CART_REFUSALS.has(error.code) ? within('cart', error) : error;
+    return await goOnWithTwin(deps, claim, error);
+  }
 }
 
 /**
  * Places an order: one read, one batch that claims, reserves and freezes, the provider outside any transaction, one
  * batch that commits. An order that is pending from an earlier call is gone on with instead of making a second one.
+ * Once a batch may have been written, a database that does not answer leaves the payment in doubt: nothing is lost.
  */
 export async function placeOrder(deps: Deps, actor: Actor, input: NewOrder, claim: Claim | null): Promise<Placed> {
-  const customerId = customerIdOf(actor);
-  if (input.cart_id === undefined) return await placeInline(deps, actor, input, claim);
-  const { key, live, cart } = await look(deps, customerId, input.cart_id, claim);
-  if (key && claim) return await goOn(deps, key, claim);
-  if (!cart) throw notFound('cart', 'cart_id');
-  if (live?.status === 'pending' && !live.lease_live) return { order: await resume(deps, live.id) };
-  if (live) throw new AppError('cart_already_completed', 'This cart has an order.', { param: 'cart_id' });
-  return await placeNew(deps, actor, cart, { input, claim });
-}
-
-/** The cart comes with the request: making it is the read, so the round trips stay the same. */
-async function placeInline(deps: Deps, actor: Actor, input: NewOrder, claim: Claim | null): Promise<Placed> {
-  if (claim) {
-    const [[key]] = await deps.db.read(keyRow(claim));
-    if (key) return await goOn(deps, key, claim);
+  const request = { input, claim };
+  try {
+    return await (input.cart_id === undefined
+      ? placeInline(deps, actor, input.cart ?? {}, request)
+      : placeFromCart(deps, actor, input.cart_id, request));
+  } catch (error) {
+    if (!(error instanceof DatabaseUnreachable)) throw error;
+    throw new AppError('payment_in_doubt', 'Nothing is lost. Try again with the same key.', {
+      retryAfterS: 5,
+      cause: error,
+    });
   }
-  const cart = await createCart(deps, actor, input.cart ?? {}, { id: deps.ids.capability(), claim: null });
-  return await placeNew(deps, actor, cart, { input, claim });
 }

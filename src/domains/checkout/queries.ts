@@ -1,17 +1,20 @@
 import { json, sql, type Sql } from '../../platform/db/sql.ts';
-import { lockKey, type Claim } from '../../platform/http/idempotency.ts';
+import type { Claim } from '../../platform/http/idempotency.ts';
 import { emitEvent } from '../events/index.ts';
 import { ownedCart } from '../cart/index.ts';
 import { releaseReserved, requireReserved, reserveStock, takeReserved } from '../inventory/index.ts';
 import { appendTransaction, insertPayment, type PaymentRow } from '../payments/index.ts';
 import { isSettledAtOnce, type OrderPlan } from './rules.ts';
 
-/** Seconds for which nobody else may settle an order: longer than the provider's and the database's timeouts together. */
+/** Seconds for which nobody else may settle an order. A worker that takes longer is overtaken, and the fence stops it. */
 const LEASE_S = 30;
 
 const leaseEnd = sql`now() + make_interval(secs => ${LEASE_S}::int)`;
 
-/** Claims the key for an order; the row points at the order that a retry goes on with. */
+/**
+ * Claims the key for an order; the row points at the order that a retry goes on with. This batch never waits for a
+ * provider, so a twin that blocks on the row learns of it soon.
+ */
 function claimOrderKey(claim: Claim | null, orderId: string): Sql[] {
   if (!claim) return [];
   return [
@@ -28,12 +31,11 @@ function claimOrderKey(claim: Claim | null, orderId: string): Sql[] {
 }
 
 /** The cart stands still from here: nobody edits it, and the version that was priced is the one that is ordered. */
-function closeCart({ cart, orderId }: OrderPlan, customerId: string | null): Sql[] {
+function closeCart({ cart }: OrderPlan, customerId: string | null): Sql[] {
   return [
-    sql`select c.id from carts c where c.id = ${cart.id} for update`,
-    sql`select require(not exists (select from orders where id = ${orderId}::uuid), 'already_applied')`,
     sql`
       select
+        require(c.id is not null, 'not_found', '{"param": "cart_id", "message": "No such cart."}'),
         require(c.status = 'open', 'cart_already_completed', '{"param": "cart_id", "message": "This cart has an order."}'),
         require(c.version = ${cart.version}::int, 'cart_changed',
           '{"param": "cart_id", "message": "The cart was changed while it was being ordered."}')
@@ -42,6 +44,14 @@ function closeCart({ cart, orderId }: OrderPlan, customerId: string | null): Sql
       update carts set status = 'completing', version = version + 1, updated_at = now(),
         customer_id = coalesce(customer_id, ${customerId}::uuid)
       where id = ${cart.id}`,
+  ];
+}
+
+/** Waits for whoever changes the cart; a resend of this very batch then meets its own order. */
+function lockCart({ cart, orderId }: OrderPlan): Sql[] {
+  return [
+    sql`select c.id from carts c where c.id = ${cart.id} for update`,
+    sql`select require(not exists (select from orders where id = ${orderId}::uuid), 'already_applied')`,
   ];
 }
 
@@ -101,9 +111,9 @@ function openPayment(plan: OrderPlan): Sql[] {
 export function placeStatements(plan: OrderPlan, customerId: string | null, claim: Claim | null): Sql[] {
   const lines = plan.items.map((item, index) => ({ ...item, param: `items[${index}]` }));
   return [
-    ...(claim ? [lockKey(claim)] : []),
-    ...closeCart(plan, customerId),
+    ...lockCart(plan),
     ...claimOrderKey(claim, plan.orderId),
+    ...closeCart(plan, customerId),
     ...insertOrder(plan, customerId),
     ...openPayment(plan),
     reserveStock(plan.orderId, plan.items),
@@ -140,13 +150,22 @@ export function takeOver(orderId: string, attempt: string): Sql<TakenOrder> {
        from payments p where p.order_id = o.id) as payment`;
 }
 
-/** The key row of a taken-over order follows its attempt, so a late first worker cannot store its reply. */
-export function takeOverKey(orderId: string, attempt: string): Sql {
+/** The keys of a taken-over order follow its attempt, so a late first worker cannot store its reply. */
+export function takeOverKeys(orderId: string, attempt: string): Sql {
   return sql`
     update idempotency_keys k set attempt = ${attempt}::uuid, lease_until = ${leaseEnd}
     from orders o
     where k.resource_id = ${orderId}::text and k.state = 'in_flight' and o.id = ${orderId}::uuid
       and o.attempt = ${attempt}::uuid`;
+}
+
+/** Another key that came for a pending order: from now on it answers what that order comes to. */
+export function followOrder({ scope, key, requestHash, attempt }: Claim, orderId: string): Sql {
+  return sql`
+    insert into idempotency_keys (scope, key, request_hash, state, attempt, lease_until, resource_id)
+    select ${scope}, ${key}, ${requestHash}, 'in_flight', ${attempt}::uuid, ${leaseEnd}, o.id
+    from orders o where o.id = ${orderId}::uuid and o.status = 'pending'
+    on conflict (scope, key) do nothing`;
 }
 
 /** Only the attempt that holds the order may finish it; a resend of its own finish passes. */
@@ -192,10 +211,12 @@ export function confirmStatements({ id, eventId, number, cart, totals }: Finishe
 export function failStatements({ id, eventId, number, cart, totals }: Finished): Sql[] {
   return [
     releaseReserved(id),
-    sql`update orders set status = 'failed', version = version + 1 where id = ${id}::uuid and status = 'pending'`,
+    // Before the order itself, and only while it is pending: in a resend the cart may be another order's already.
     sql`
       update carts set status = 'open', version = version + 1, updated_at = now()
-      where id = ${cart.id} and status = 'completing'`,
+      where id = ${cart.id} and status = 'completing'
+        and exists (select from orders where id = ${id}::uuid and status = 'pending')`,
+    sql`update orders set status = 'failed', version = version + 1 where id = ${id}::uuid and status = 'pending'`,
     emitEvent({
       id: eventId,
       type: 'order.payment_failed',
@@ -222,17 +243,28 @@ export interface LiveOrder {
   id: string;
   status: 'pending' | 'confirmed' | 'canceled';
   lease_live: boolean;
+  /** A guest's order is read with a token, a customer's by its owner. */
+  is_guest: boolean;
 }
 
 export function liveOrderOfCart(cartId: string, customerId: string | null): Sql<LiveOrder> {
   return sql<LiveOrder>`
-    select o.id, o.status, o.lease_until > now() as lease_live
+    select o.id, o.status, o.lease_until > now() as lease_live, o.customer_id is null as is_guest
     from orders o join carts c on c.id = o.cart_id
     where o.cart_id = ${cartId} and o.status <> 'failed' and ${ownedCart(customerId)}`;
 }
 
-/** Pending orders that nobody works on; the longest unattended first. */
+/** Minutes between two looks at a payment that waits for its buyer: its webhook comes sooner. */
+const LOOK_AGAIN_MIN = 15;
+
+/** Pending orders that nobody works on, the longest unattended first; those that only wait come last and seldom. */
 export function unattendedOrders(limit: number): Sql<{ id: string }> {
   return sql<{ id: string }>`
-    select id from orders where status = 'pending' and lease_until <= now() order by lease_until limit ${limit}::int`;
+    select o.id from orders o join payments p on p.order_id = o.id
+    where o.status = 'pending' and o.lease_until <= now()
+      and (p.provider_reference is null
+        or o.lease_until < now() - make_interval(mins => ${LOOK_AGAIN_MIN}::int)
+        or o.created_at < now() - make_interval(mins => ${BUYER_WAIT_MIN}::int))
+    order by p.provider_reference is not null, o.lease_until
+    limit ${limit}::int`;
 }

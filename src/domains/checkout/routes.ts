@@ -36,7 +36,7 @@ async function answer(c: AppContext, row: OrderRow): Promise<Response> {
         c,
         new AppError('payment_declined', 'The card was declined. The cart is open again for another one.', {
           param: 'payment.token',
-          members: { reason, order_id: row.id },
+          members: { reason, order_id: row.id, cart_id: row.cart_id },
         }),
       );
     }
@@ -76,6 +76,8 @@ export const checkoutRoutes = new Hono<AppEnv>()
       ],
       members: {
         order_id: z.string().optional(),
+        cart_id: z.string().optional(),
+        guest_token: z.string().optional(),
         reason: z.string().nullish(),
         total: money.optional(),
         currency: currencyCode.optional(),
@@ -100,7 +102,7 @@ export const checkoutRoutes = new Hono<AppEnv>()
       tag: 'Operations',
       auth: 'none',
       replies: { 204: null },
-      errors: ['unauthenticated', 'provider_unavailable', 'overloaded'],
+      errors: ['unauthenticated', 'provider_unavailable', 'idempotency_in_flight', 'payment_in_doubt'],
       idempotencyKey: 'ignored',
     }),
     params(z.object({ provider: z.enum(['test', 'stripe']) })),

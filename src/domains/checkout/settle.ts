@@ -1,4 +1,5 @@
 import type { Deps } from '../../platform/deps.ts';
+import type { Claim } from '../../platform/http/idempotency.ts';
 import type { Sql } from '../../platform/db/sql.ts';
 import { AlreadyApplied, FenceLost } from '../../platform/db/errors.ts';
 import { notFound } from '../../platform/errors.ts';
@@ -16,8 +17,9 @@ import {
   failStatements,
   parkStatements,
   requireFence,
+  followOrder,
   takeOver,
-  takeOverKey,
+  takeOverKeys,
   type TakenOrder,
 } from './queries.ts';
 
@@ -36,15 +38,25 @@ async function askProvider(deps: Deps, order: TakenOrder): Promise<Outcome> {
     });
   }
   const outcome = await provider.find(payment.provider_reference);
-  const isWaiting = outcome.status === 'requires_action';
-  return isWaiting && order.is_abandoned ? await provider.cancel(payment.provider_reference) : outcome;
+  if (outcome.status !== 'requires_action' || !order.is_abandoned) return outcome;
+  const canceled = await provider.cancel(payment.provider_reference);
+  // Refused when the buyer came back in this very moment: then what the provider says now counts.
+  return canceled.status === 'unknown' ? await provider.find(payment.provider_reference) : canceled;
 }
 
-/** Money of another amount than the order's is no payment of it. */
-function checkAmount(outcome: Outcome, order: TakenOrder): Outcome {
-  const moved = outcome.status === 'captured' || outcome.status === 'authorized';
-  if (!moved || outcome.amount === order.payment.amount) return outcome;
-  return { status: 'unknown', cause: `amount ${outcome.amount} differs from ${order.payment.amount}` };
+/** Money of another amount or currency than the order's is no payment of it. */
+function checkAmount(outcome: Outcome, { payment }: TakenOrder): Outcome {
+  if (outcome.status !== 'captured' && outcome.status !== 'authorized') return outcome;
+  if (outcome.amount === payment.amount && outcome.currency === payment.currency) return outcome;
+  const told = `${outcome.amount} ${outcome.currency}`;
+  return { status: 'unknown', cause: `${told} differs from ${payment.amount} ${payment.currency}` };
+}
+
+/** The ledger says what happened; until something has, it says what was asked for. */
+function kindOf(outcome: Outcome, asked: 'automatic' | 'manual'): 'authorize' | 'capture' {
+  if (outcome.status === 'captured') return 'capture';
+  if (outcome.status === 'authorized') return 'authorize';
+  return asked === 'manual' ? 'authorize' : 'capture';
 }
 
 function finishStatements(deps: Deps, order: TakenOrder, outcome: Outcome): Sql[] {
@@ -56,12 +68,12 @@ function finishStatements(deps: Deps, order: TakenOrder, outcome: Outcome): Sql[
     cart: { id: order.cart_id, currency: order.currency },
     totals: { total: order.total },
   };
-  const append = (outcome: NewTransaction['outcome'], reference: string | null, reason: string | null = null) =>
+  const append = (result: NewTransaction['outcome'], reference: string | null, reason: string | null = null) =>
     appendTransaction({
       id: deps.ids.uuid(),
       payment_id: payment.id,
-      kind: payment.capture === 'manual' ? 'authorize' : 'capture',
-      outcome,
+      kind: kindOf(outcome, payment.capture),
+      outcome: result,
       amount: payment.amount,
       provider_reference: reference,
       reason,
@@ -131,15 +143,14 @@ export async function settle(deps: Deps, order: TakenOrder): Promise<OrderRow> {
 
 /**
  * Takes over an order that nobody works on and settles it; a retry, a webhook and the tick all come through here. Answers
- * the order as it is when somebody holds it or it is settled.
+ * the order as it is when somebody holds it or it is settled. The key of a retry follows the order from here on.
  */
-export async function resume(deps: Deps, orderId: string): Promise<OrderRow> {
-  const attempt = deps.ids.uuid();
-  const [[taken], , [row]] = await deps.db.write(
-    takeOver(orderId, attempt),
-    takeOverKey(orderId, attempt),
-    orderById(orderId),
-  );
+export async function resume(deps: Deps, orderId: string, claim: Claim | null = null): Promise<OrderRow> {
+  const attempt = claim?.attempt ?? deps.ids.uuid();
+  const batch = [takeOver(orderId, attempt), orderById(orderId), takeOverKeys(orderId, attempt)] as const;
+  const [[taken], [row]] = claim
+    ? await deps.db.write(...batch, followOrder(claim, orderId))
+    : await deps.db.write(...batch);
   if (taken) return await settle(deps, taken);
   if (!row) throw notFound('order');
   return row;

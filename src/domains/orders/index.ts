@@ -1,4 +1,4 @@
 export { orderById, type OrderRow } from './queries.ts';
-export { presentOrder } from './service.ts';
+export { guestToken, presentOrder } from './service.ts';
 export { Order } from './schema.ts';
 export { orderRoutes } from './routes.ts';

@@ -6,6 +6,7 @@ type Frozen = Omit<Order, 'payment_status' | 'payments' | 'shipments' | 'guest_t
 
 /** An order as it was frozen, with the ledger of each payment. */
 export interface OrderRow extends Frozen {
+  cart_id: string;
   customer_id: string | null;
   lease_live: boolean;
   payments: (Pick<Order['payments'][number], 'id' | 'provider' | 'amount' | 'next_action'> & {
@@ -35,7 +36,7 @@ function orders(where: Sql, tail: Sql): Sql<OrderRow> {
     select o.id, o.number, o.version, o.status, o.fulfillment_status, o.currency, o.tax_inclusive, o.email,
       o.shipping_address, o.billing_address, o.shipping_option_name, o.discount_codes, o.promotions, o.note,
       o.subtotal, o.discount_total, o.shipping_total, o.shipping_tax_total, o.tax_total, o.gift_card_total, o.total,
-      o.created_at, o.placed_at, o.customer_id, o.lease_until > now() as lease_live,
+      o.created_at, o.placed_at, o.cart_id, o.customer_id, o.lease_until > now() as lease_live,
       ${items} as items, ${payments} as payments
     from orders o where ${where} ${tail}`;
 }

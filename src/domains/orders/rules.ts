@@ -4,7 +4,7 @@ import type { Order } from './schema.ts';
 
 /** The contract's order; payment states are computed from the ledger. */
 export function toOrder(row: OrderRow): Order {
-  const { customer_id: _customer, lease_live: _lease, payments, ...frozen } = row;
+  const { cart_id: _cart, customer_id: _customer, lease_live: _lease, payments, ...frozen } = row;
   const shown = payments.map(({ ledger, ...payment }) => ({
     ...payment,
     ...paymentState(ledger, payment.next_action !== null),

@@ -9,7 +9,7 @@ import { toOrder } from './rules.ts';
 import type { Order } from './schema.ts';
 
 /** HMAC of the order's id: whoever placed it as a guest can read it, and nothing needs storing. */
-function guestToken({ config }: Deps, orderId: string): Promise<string> {
+export function guestToken({ config }: Deps, orderId: string): Promise<string> {
   return hmacSha256Base64url(config.ORDER_TOKEN_SECRET, `order:${orderId}`);
 }
 

@@ -3,7 +3,7 @@ export {
   insertPayment,
   markWebhookApplied,
   noteProviderState,
-  orderOfPayment,
+  paymentById,
   storeWebhook,
   type NewTransaction,
   type PaymentRow,

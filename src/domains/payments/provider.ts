@@ -1,7 +1,7 @@
 /** What a provider says of a payment. Amounts are integer minor units of the payment's currency. */
 export type Outcome =
-  | { status: 'captured'; reference: string; amount: number }
-  | { status: 'authorized'; reference: string; amount: number }
+  | { status: 'captured'; reference: string; amount: number; currency: string }
+  | { status: 'authorized'; reference: string; amount: number; currency: string }
   | { status: 'requires_action'; reference: string; nextAction: NextAction }
   | { status: 'processing'; reference: string }
   | { status: 'declined'; reference: string | null; reason: string }
@@ -37,6 +37,8 @@ export interface PaymentProvider {
   find(reference: string): Promise<Outcome>;
   /** Gives a payment up that waits for its buyer; one that has gone through stays as it is. */
   cancel(reference: string): Promise<Outcome>;
+  /** Returns all of the money; repeated, it answers what the first call did. False when that is not certain. */
+  refund(reference: string): Promise<boolean>;
   /** Null when signature or timestamp do not hold. */
   readWebhook(headers: Headers, body: string): Promise<WebhookEvent | null>;
 }

@@ -51,7 +51,7 @@ export function noteProviderState(
     where id = ${paymentId}::uuid`;
 }
 
-/** Stored before it acts; one that was applied already answers no row. */
+/** Stored before it acts, once however often it is delivered. */
 export function storeWebhook(provider: string, event: { id: string; type: string; paymentId: string | null }): Sql {
   return sql`
     insert into payment_webhook_events (provider, event_id, payment_id, type)
@@ -59,8 +59,10 @@ export function storeWebhook(provider: string, event: { id: string; type: string
     on conflict (provider, event_id) do nothing`;
 }
 
-export function orderOfPayment(paymentId: string): Sql<{ order_id: string }> {
-  return sql<{ order_id: string }>`select order_id from payments where id = ${paymentId}::uuid`;
+export function paymentById(id: string): Sql<PaymentRow> {
+  return sql<PaymentRow>`
+    select id, order_id, provider, capture, currency, amount, token, provider_reference
+    from payments where id = ${id}::uuid`;
 }
 
 export function markWebhookApplied(provider: string, eventId: string): Sql {

@@ -5,6 +5,8 @@ import { AppError, isErrorCode, type ErrorCode, type FieldError } from '../error
 const REQUIRE = 'EC001';
 /** serialization_failure and deadlock_detected: rolled back for certain, so running the batch again is safe. */
 const RETRYABLE = new Set(['40001', '40P01']);
+/** Connection, resources and shutdown, and statement_completion_unknown: whether the batch ran is not known. */
+const UNREACHABLE = /^(?:08|53|57|40003)/;
 
 /** The batch of another attempt holds or held this key; platform/http/idempotency turns it into a replay. */
 export class IdempotencyConflict extends Error {
@@ -30,8 +32,9 @@ export function isRetryable(error: unknown): boolean {
   return error instanceof NeonDbError && RETRYABLE.has(error.code ?? '');
 }
 
-/** What a breached constraint answers when no statement before it said it better: unique_violation, check_violation. */
+/** What a breached constraint answers when no statement before it said it better. */
 const BREACHES: Record<string, { code: ErrorCode; message: string }> = {
+  '23503': { code: 'conflict', message: 'Something this refers to is gone.' },
   '23505': { code: 'conflict', message: 'Something like this exists already.' },
   '23514': { code: 'validation_failed', message: 'A value is out of its range.' },
 };
@@ -67,7 +70,8 @@ const DEFAULT_MESSAGES: Partial<Record<ErrorCode, string>> = {
 export function translate(error: unknown): Error {
   if (!(error instanceof NeonDbError)) return new DatabaseUnreachable('database unreachable', { cause: error });
   if (error.code === REQUIRE) return fromRequire(error.message, error.detail);
-  if (error.code === undefined) return new DatabaseUnreachable('database unreachable', { cause: error.message });
+  if (error.code === undefined || UNREACHABLE.test(error.code))
+    return new DatabaseUnreachable('database unreachable', { cause: error.message });
   const { code, constraint, table, routine } = error;
   const cause = new Error(`database error ${JSON.stringify({ code, constraint, table, routine })}`);
   const breach = BREACHES[code];

@@ -15,8 +15,7 @@ export interface Claim {
 
 export interface KeyRow {
   request_hash: string;
-  state: 'in_flight' | 'done';
-  lease_live: boolean;
+  attempt: string;
   resource_id: string | null;
   status: number | null;
   body: string | null;
@@ -30,9 +29,9 @@ async function sha256(data: BufferSource): Promise<string> {
 
 /**
  * The claim of a request that carries an Idempotency-Key, else null. The scope is the actor with method and path, so a
- * guest's is the address and the capability in the path; `capability` adds one that travels in the body.
+ * guest's is the address and the capability in the path; `capability` is one that travels in the body.
  */
-export async function claimOf(c: AppContext, capability = ''): Promise<Claim | null> {
+export async function claimOf(c: AppContext, capability?: string): Promise<Claim | null> {
   const key = c.req.header('idempotency-key');
   if (key === undefined) return null;
   if (!KEY.test(key)) {
@@ -40,7 +39,9 @@ export async function claimOf(c: AppContext, capability = ''): Promise<Claim | n
       param: 'Idempotency-Key',
     });
   }
-  const who = [subjectOf(c.get('actor')), c.req.method, c.req.path, capability].join(' ');
+  const actor = c.get('actor');
+  const held = actor.kind === 'guest' ? (capability ?? '') : '';
+  const who = [subjectOf(actor), c.req.method, c.req.path, held].join(' ');
   const bytes = await c.req.arrayBuffer();
   return {
     scope: await sha256(new TextEncoder().encode(who)),
@@ -70,14 +71,21 @@ export function claimStatements(claim: Claim | null, resourceId: string): Sql[] 
   ];
 }
 
-export function lockKey({ scope, key }: Claim): Sql {
+function lockKey({ scope, key }: Claim): Sql {
   return sql`
     select require(pg_try_advisory_xact_lock(hashtextextended(${scope}::text || ${key}::text, 0)), 'idempotency_in_flight')`;
 }
 
+/** For a batch that must not run when the key was used, and does not claim it yet. */
+export function requireUnusedKey({ scope, key }: Claim): Sql {
+  return sql`
+    select require(not exists (select from idempotency_keys where scope = ${scope} and key = ${key}),
+      'idempotency_conflict')`;
+}
+
 export function keyRow({ scope, key }: Claim): Sql<KeyRow> {
   return sql<KeyRow>`
-    select request_hash, state, lease_until > now() as lease_live, resource_id, status, body
+    select request_hash, attempt, resource_id, status, body
     from idempotency_keys where scope = ${scope} and key = ${key}`;
 }
 
@@ -130,7 +138,8 @@ export async function once(
     assertSameRequest(row, claim);
     if (row.body !== null && row.status !== null) return replayResponse(c, row.status, row.body);
     if (row.resource_id === null) throw error;
-    return await current(row.resource_id);
+    const answer = await current(row.resource_id);
+    return row.attempt === claim.attempt ? storeLater(c, claim, answer) : answer;
   }
 }
 

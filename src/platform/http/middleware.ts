@@ -36,6 +36,14 @@ export const corsByConfig = createMiddleware<AppEnv>((c, next) => {
   })(c, next);
 });
 
+/** Replies depend on who asks; the buyer's own client may keep one only to revalidate it. */
+export const keepPrivate = createMiddleware<AppEnv>(async (c, next) => {
+  await next();
+  if (c.res.headers.has('cache-control')) return;
+  c.header('Cache-Control', 'private, no-cache');
+  c.header('Vary', 'Authorization, X-Order-Token', { append: true });
+});
+
 const ADDRESS = /^[0-9a-f.:]{2,45}$/i;
 
 /** The address that the trusted proxy in front of us saw; headers a client could set itself are never read. */

@@ -40,7 +40,7 @@ function refuse(issues: readonly Issue[]): never {
   throw new AppError('validation_failed', `${first?.param}: ${first?.message}`, { param: first?.param, errors });
 }
 
-const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
+const JSON_TYPE = /^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i;
 
 /** RFC 8259 wants UTF-8; a lenient decoder would store replacement characters. */
 async function assertJson(c: Context): Promise<void> {

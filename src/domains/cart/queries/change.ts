@@ -108,7 +108,7 @@ export function setQuantity(cartId: string, itemId: string, quantity: number): S
 export function addDiscountCodes(cartId: string, codes: readonly string[], param: string): Sql[] {
   return [
     sql`
-      with wanted as (select unnest(${codes}::text[]) as code),
+      with wanted as (select distinct unnest(${codes}::text[]) as code),
       added as (
         insert into cart_discount_codes (cart_id, code)
         select ${cartId}, d.code
@@ -188,6 +188,11 @@ export function patchCart(cartId: string, patch: CartPatch): Sql[] {
     sql`update carts set ${assignments(patch)} where id = ${cartId}`,
     optionFits,
   ];
+}
+
+/** A cart that came with an order which was refused; one that an order holds stays. */
+export function removeUnordered(id: string): Sql {
+  return sql`delete from carts c where c.id = ${id} and not exists (select from orders o where o.cart_id = c.id)`;
 }
 
 const REMOVED_MAX = 1_000;

@@ -14,6 +14,7 @@ const PaymentIntent = z.object({
     'canceled',
     'requires_payment_method',
   ]),
+  currency: z.string(),
   amount_received: z.int(),
   amount_capturable: z.int(),
   next_action: z.object({ redirect_to_url: z.object({ url: z.string() }) }).nullish(),
@@ -46,11 +47,12 @@ const WEBHOOK_TOLERANCE_S = 300;
 
 function toOutcome(intent: PaymentIntent): Outcome {
   const reference = intent.id;
+  const currency = intent.currency.toUpperCase();
   switch (intent.status) {
     case 'succeeded':
-      return { status: 'captured', reference, amount: intent.amount_received };
+      return { status: 'captured', reference, amount: intent.amount_received, currency };
     case 'requires_capture':
-      return { status: 'authorized', reference, amount: intent.amount_capturable };
+      return { status: 'authorized', reference, amount: intent.amount_capturable, currency };
     case 'processing':
       return { status: 'processing', reference };
     case 'requires_action': {
@@ -76,11 +78,22 @@ function readReply(status: number, body: unknown): Outcome {
     const { code, decline_code, payment_intent } = declined.data.error;
     return { status: 'declined', reference: payment_intent?.id ?? null, reason: decline_code ?? code };
   }
-  const invalid = InvalidRequest.safeParse(body);
-  if (status === 400 && invalid.success) {
-    return { status: 'declined', reference: null, reason: `invalid_${invalid.data.error.param ?? 'request'}` };
-  }
   return { status: 'unknown', cause: `HTTP ${status}` };
+}
+
+/** A charge refused as malformed was not made; of a payment that exists the same answer says nothing. */
+function readChargeReply(status: number, body: unknown): Outcome {
+  const invalid = InvalidRequest.safeParse(body);
+  if (status !== 400 || !invalid.success) return readReply(status, body);
+  return { status: 'declined', reference: null, reason: `invalid_${invalid.data.error.param ?? 'request'}` };
+}
+
+const REFUNDED: Outcome = { status: 'declined', reference: null, reason: 'refunded' };
+
+interface CallOptions {
+  form?: Record<string, string>;
+  idempotencyKey?: string;
+  read?: (status: number, body: unknown) => Outcome;
 }
 
 export interface TestProviderOptions {
@@ -91,7 +104,7 @@ export interface TestProviderOptions {
 }
 
 export function createTestProvider(options: TestProviderOptions, clock: Clock, trips: RoundTrips): PaymentProvider {
-  async function call(path: string, form?: Record<string, string>, idempotencyKey?: string): Promise<Outcome> {
+  async function call(path: string, { form, idempotencyKey, read = readReply }: CallOptions = {}): Promise<Outcome> {
     trips.provider += 1;
     try {
       const response = await fetch(`${options.url}${path}`, {
@@ -103,7 +116,7 @@ export function createTestProvider(options: TestProviderOptions, clock: Clock, t
         ...(form && { body: new URLSearchParams(form) }),
         signal: AbortSignal.timeout(options.timeoutMs),
       });
-      return readReply(response.status, await response.json());
+      return read(response.status, await response.json());
     } catch (error) {
       return { status: 'unknown', cause: String(error) };
     }
@@ -111,9 +124,8 @@ export function createTestProvider(options: TestProviderOptions, clock: Clock, t
 
   return {
     pay: (charge: Charge) =>
-      call(
-        '/v1/payment_intents',
-        {
+      call('/v1/payment_intents', {
+        form: {
           amount: String(charge.amount),
           currency: charge.currency.toLowerCase(),
           payment_method: charge.token,
@@ -122,11 +134,23 @@ export function createTestProvider(options: TestProviderOptions, clock: Clock, t
           'metadata[payment_id]': charge.paymentId,
           'metadata[order_id]': charge.orderId,
         },
-        charge.paymentId,
-      ),
+        idempotencyKey: charge.paymentId,
+        read: readChargeReply,
+      }),
     find: (reference) => call(`/v1/payment_intents/${encodeURIComponent(reference)}`),
     cancel: (reference) =>
-      call(`/v1/payment_intents/${encodeURIComponent(reference)}/cancel`, {}, `cancel-${reference}`),
+      call(`/v1/payment_intents/${encodeURIComponent(reference)}/cancel`, {
+        form: {},
+        idempotencyKey: `cancel-${reference}`,
+      }),
+    refund: async (reference) => {
+      const refunded = await call('/v1/refunds', {
+        form: { payment_intent: reference },
+        idempotencyKey: `refund-${reference}`,
+        read: (status) => (status === 200 ? REFUNDED : { status: 'unknown', cause: `HTTP ${status}` }),
+      });
+      return refunded === REFUNDED;
+    },
     readWebhook: (headers, body) =>
       readWebhook(headers.get('test-signature') ?? '', body, options.webhookSecret, clock),
   };
@@ -138,8 +162,16 @@ async function readWebhook(header: string, body: string, secret: string, clock: 
   if (match?.[1] === undefined || match[2] === undefined) return null;
   if (Math.abs(unixSeconds(clock) - Number(match[1])) > WEBHOOK_TOLERANCE_S) return null;
   if (!equalSecret(await hmacSha256Hex(secret, `${match[1]}.${body}`), match[2])) return null;
-  const event = Event.safeParse(JSON.parse(body));
+  const event = Event.safeParse(parseJson(body));
   if (!event.success) return null;
   const { id, type, data } = event.data;
   return { id, type, paymentId: data.object.metadata?.['payment_id'] ?? null };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }

@@ -1,0 +1,39 @@
+import type { Deps } from '../../platform/deps.ts';
+import { AppError } from '../../platform/errors.ts';
+import { appendTransaction, onlineProvider, type NewTransaction, type PaymentRow } from '../payments/index.ts';
+
+/**
+ * Money that came through after its order had failed goes back: the stock may be sold by now. What cannot be returned for
+ * certain is asked for again with the next delivery.
+ */
+export async function returnLatePayment(deps: Deps, payment: PaymentRow): Promise<void> {
+  const reference = payment.provider_reference;
+  if (reference === null) return;
+  const provider = onlineProvider(deps, payment.provider);
+  const outcome = await provider.find(reference);
+  if (outcome.status !== 'captured' && outcome.status !== 'authorized') return;
+  deps.log.log('error', 'payment came through for a failed order', {
+    order_id: payment.order_id,
+    payment_id: payment.id,
+  });
+  const isCaptured = outcome.status === 'captured';
+  const isBack = isCaptured
+    ? await provider.refund(reference)
+    : (await provider.cancel(reference)).status === 'declined';
+  if (!isBack) {
+    throw new AppError('payment_in_doubt', 'The payment could not be returned yet. Deliver again.', {
+      retryAfterS: 60,
+    });
+  }
+  const append = (kind: NewTransaction['kind']) =>
+    appendTransaction({
+      id: deps.ids.uuid(),
+      payment_id: payment.id,
+      kind,
+      outcome: 'success',
+      amount: outcome.amount,
+      provider_reference: reference,
+      reason: 'order_failed',
+    });
+  await deps.db.write(append(isCaptured ? 'capture' : 'authorize'), append(isCaptured ? 'refund' : 'void'));
+}

@@ -8,6 +8,7 @@ import {
   limitRate,
   securityHeaders,
 } from './platform/http/middleware.ts';
+import { methodsByPath } from './platform/http/methods.ts';
 import { describeCause, problem, toAppError } from './platform/http/problem.ts';
 import { etagReads } from './platform/http/etag.ts';
 import { observe } from './observe.ts';
@@ -36,7 +37,13 @@ export function createApp() {
     .use(observe, securityHeaders, corsByConfig, limitBody)
     .route('/', healthRoutes)
     .route('/api/v1', api);
-  app.notFound((c) => problem(c, new AppError('not_found', `No route ${c.req.method} ${c.req.path}.`)));
+  const methodsOf = methodsByPath(app.routes);
+  app.notFound((c) => {
+    const allowed = methodsOf(c.req.path);
+    if (allowed.length === 0) return problem(c, new AppError('not_found', `No route ${c.req.method} ${c.req.path}.`));
+    c.header('Allow', allowed.join(', '));
+    return problem(c, new AppError('method_not_allowed', `This path takes ${allowed.join(', ')}.`));
+  });
   app.onError((thrown, c) => {
     const error = toAppError(thrown);
     c.get('record').cause = error.cause === undefined ? null : describeCause(error.cause);

@@ -6,60 +6,67 @@ const milliseconds = (min: number, max: number) => z.coerce.number().int().min(m
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
 
-const bindings = z
-  .object({
-    ENVIRONMENT: z.enum(['development', 'test', 'staging', 'production']),
-    SERVICE_NAME: z.string().min(1).max(64).default('ecommerce-api'),
-    SERVICE_VERSION: z.string().min(1).max(64).default('0.0.0'),
+const bindings = z.object({
+  ENVIRONMENT: z.enum(['development', 'test', 'staging', 'production']),
+  SERVICE_NAME: z.string().min(1).max(64).default('ecommerce-api'),
+  SERVICE_VERSION: z.string().min(1).max(64).default('0.0.0'),
 
-    DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' }),
-    DATABASE_ENDPOINT: httpUrl.optional(),
-    DATABASE_TIMEOUT_MS: milliseconds(100, 60_000).default(10_000),
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// URL' }),
+  DATABASE_ENDPOINT: httpUrl.optional(),
+  DATABASE_TIMEOUT_MS: milliseconds(100, 60_000).default(10_000),
 
-    UPSTASH_REDIS_REST_URL: httpUrl,
-    UPSTASH_REDIS_REST_TOKEN: z.string().min(1, 'must not be empty'),
-    REDIS_TIMEOUT_MS: milliseconds(10, 10_000).default(500),
+  UPSTASH_REDIS_REST_URL: httpUrl,
+  UPSTASH_REDIS_REST_TOKEN: z.string().min(1, 'must not be empty'),
+  REDIS_TIMEOUT_MS: milliseconds(10, 10_000).default(500),
 
-    JWT_ACCESS_SECRET: secret,
-    JWT_REFRESH_SECRET: secret,
-    JWT_ACCESS_TTL: seconds(60, 86_400).default(900),
-    JWT_REFRESH_TTL: seconds(3_600, 31_536_000).default(604_800),
-    ORDER_TOKEN_SECRET: secret,
+  JWT_ACCESS_SECRET: secret,
+  JWT_REFRESH_SECRET: secret,
+  JWT_ACCESS_TTL: seconds(60, 86_400).default(900),
+  JWT_REFRESH_TTL: seconds(3_600, 31_536_000).default(604_800),
+  ORDER_TOKEN_SECRET: secret,
 
-    RATE_LIMIT_ENABLED: flag.default(true),
-    RATE_LIMIT_PUBLIC: z.coerce.number().int().min(1).default(100),
-    RATE_LIMIT_AUTHENTICATED: z.coerce.number().int().min(1).default(500),
-    RATE_LIMIT_WINDOW: seconds(1, 3_600).default(60),
-    TRUSTED_IP_HEADER: z.enum(['cf-connecting-ip', 'x-real-ip']).default('cf-connecting-ip'),
-    ALLOWED_ORIGINS: z
-      .string()
-      .default('')
-      .transform((value) => value.split(',').flatMap((origin) => origin.trim() || []))
-      .pipe(z.array(z.url({ protocol: /^https?$/, error: 'must list exact origins, separated by commas' }))),
+  RATE_LIMIT_ENABLED: flag.default(true),
+  RATE_LIMIT_PUBLIC: z.coerce.number().int().min(1).default(100),
+  RATE_LIMIT_AUTHENTICATED: z.coerce.number().int().min(1).default(500),
+  RATE_LIMIT_WINDOW: seconds(1, 3_600).default(60),
+  TRUSTED_IP_HEADER: z.enum(['cf-connecting-ip', 'x-real-ip']).default('cf-connecting-ip'),
+  ALLOWED_ORIGINS: z
+    .string()
+    .default('')
+    .transform((value) => value.split(',').flatMap((origin) => origin.trim() || []))
+    .pipe(z.array(z.url({ protocol: /^https?$/, error: 'must list exact origins, separated by commas' }))),
 
-    LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'fatal']).default('info'),
-    LOG_FORMAT: z.enum(['json', 'console']).default('json'),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'fatal']).default('info'),
+  LOG_FORMAT: z.enum(['json', 'console']).default('json'),
 
-    PAYMENT_TEST_URL: httpUrl.optional(),
-    PAYMENT_TEST_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
-    PAYMENT_TEST_WEBHOOK_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
-    PAYMENT_TIMEOUT_MS: milliseconds(100, 25_000).default(10_000),
+  PAYMENT_TEST_URL: httpUrl.optional(),
+  PAYMENT_TEST_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
+  PAYMENT_TEST_WEBHOOK_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
+  PAYMENT_TIMEOUT_MS: milliseconds(100, 25_000).default(10_000),
 
-    EVENTS_URL: httpUrl.optional(),
-    EVENTS_SECRET: secret.optional(),
-  })
-  .superRefine((value, context) => {
-    const refuse = (name: string, message: string) => context.addIssue({ code: 'custom', path: [name], message });
-    if (value.JWT_ACCESS_SECRET === value.JWT_REFRESH_SECRET) {
-      refuse('JWT_REFRESH_SECRET', 'must differ from JWT_ACCESS_SECRET');
-    }
-    if (value.PAYMENT_TEST_URL !== undefined) {
-      if (value.ENVIRONMENT === 'production') refuse('PAYMENT_TEST_URL', 'must not be set in production');
-      if (!value.PAYMENT_TEST_SECRET) refuse('PAYMENT_TEST_SECRET', 'is needed with PAYMENT_TEST_URL');
-      if (!value.PAYMENT_TEST_WEBHOOK_SECRET) refuse('PAYMENT_TEST_WEBHOOK_SECRET', 'is needed with PAYMENT_TEST_URL');
-    }
-    if (value.EVENTS_URL !== undefined && !value.EVENTS_SECRET) refuse('EVENTS_SECRET', 'is needed with EVENTS_URL');
-  });
+  EVENTS_URL: httpUrl.optional(),
+  EVENTS_SECRET: secret.optional(),
+});
+
+type Given = Readonly<Record<string, unknown>>;
+
+/** Bindings that do not fit each other, read from what was given: a fault elsewhere must not hide these. */
+function conflictsOf(given: Given): string[] {
+  const faults: string[] = [];
+  const needs = (name: string, companion: string) => {
+    if (given[name] !== undefined && given[companion] === undefined) faults.push(`${companion} is needed with ${name}`);
+  };
+  if (given['JWT_ACCESS_SECRET'] !== undefined && given['JWT_ACCESS_SECRET'] === given['JWT_REFRESH_SECRET']) {
+    faults.push('JWT_REFRESH_SECRET must differ from JWT_ACCESS_SECRET');
+  }
+  if (given['PAYMENT_TEST_URL'] !== undefined && given['ENVIRONMENT'] === 'production') {
+    faults.push('PAYMENT_TEST_URL must not be set in production');
+  }
+  needs('PAYMENT_TEST_URL', 'PAYMENT_TEST_SECRET');
+  needs('PAYMENT_TEST_URL', 'PAYMENT_TEST_WEBHOOK_SECRET');
+  needs('EVENTS_URL', 'EVENTS_SECRET');
+  return faults;
+}
 
 /** Every binding, typed. Durations: `*_MS` milliseconds, `*_TTL` and `*_WINDOW` seconds. Limits are requests per window. */
 export type Config = Readonly<z.output<typeof bindings>>;
@@ -77,13 +84,13 @@ export class ConfigError extends Error {
 
 /** An empty string counts as unset, as an exported but blank shell variable should. */
 export function parseConfig(env: object): Config {
-  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const result = bindings.safeParse(set);
-  if (result.success) return result.data;
-  throw new ConfigError(
-    result.error.issues.map((issue) => {
-      const name = String(issue.path[0]);
-      return set[name] === undefined && issue.code !== 'custom' ? `${name} is missing` : `${name} ${issue.message}`;
-    }),
-  );
+  const given: Given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const result = bindings.safeParse(given);
+  const conflicts = conflictsOf(given);
+  if (result.success && conflicts.length === 0) return result.data;
+  const faults = (result.error?.issues ?? []).map((issue) => {
+    const name = String(issue.path[0]);
+    return given[name] === undefined ? `${name} is missing` : `${name} ${issue.message}`;
+  });
+  throw new ConfigError([...faults, ...conflicts]);
 }

@@ -123,6 +123,30 @@ describe('an order in one call', () => {
     expect(await stockOf(stack, sku.id)).toEqual({ on_hand: 0, reserved: 0 });
   });
 
+  test('a refused one leaves no cart behind, and names the fields where they stand', async () => {
+    const sku = await createSku(stack, { stock: 1 });
+    const { shipping_option_id } = await readyCart(stack, [{ sku_id: sku.id, quantity: 1 }]);
+    const whole = { email: 'ada@example.test', shipping_address: ADDRESS, shipping_option_id };
+    const line = (quantity: number) => [{ sku_id: sku.id, quantity }];
+    const carts = async () => (await stack.owner.query('select count(*)::int from carts')).rows[0].count;
+    const before = await carts();
+    const refusals: [object, object, number, string][] = [
+      [{ cart: { ...whole, items: line(2) } }, pay('tok_ok'), 409, 'insufficient_stock'],
+      [{ cart: { items: line(1) } }, pay('tok_ok'), 422, 'cart_incomplete'],
+      [{ cart: { ...whole, items: line(1) }, expected_total: 1 }, pay('tok_ok'), 409, 'cart_changed'],
+      [{ cart: { ...whole, items: line(1) } }, { provider: 'stripe', token: 'x' }, 422, 'provider_unavailable'],
+      [{ cart: { ...whole, items: [{ sku_id: sku.productId, quantity: 1 }] } }, MANUAL, 422, 'sku_unavailable'],
+    ];
+    for (const [body, payment, status, code] of refusals) {
+      const refused = await call(stack, 'POST', '/orders', { ...body, payment });
+      expect(refused, code).toMatchObject({ status, body: { code } });
+      if (code === 'sku_unavailable') expect(refused.body.param).toBe('cart.items[0].sku_id');
+      if (code === 'cart_incomplete') expect(refused.body.param).toBe('cart.email');
+      if (code === 'insufficient_stock') expect(refused.body.errors[0].param).toBe('cart.items[0]');
+    }
+    expect(await carts()).toBe(before);
+  });
+
   test('nothing due asks no provider', async () => {
     const { cart } = await oneOf(1, 0);
     await stack.owner.query('update shipping_options set amount = 0 where id = $1', [cart.shipping_option_id]);

@@ -1,5 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { call, createSku, MANUAL, pay, placeOrder, readyCart, type Json, type Reply } from '../support/shop.ts';
+import {
+  ADDRESS,
+  call,
+  createSku,
+  MANUAL,
+  pay,
+  placeOrder,
+  readyCart,
+  type Json,
+  type Reply,
+} from '../support/shop.ts';
 import { startStack, type Stack } from '../support/stack.ts';
 
 let stack: Stack;
@@ -99,6 +109,23 @@ describe('database round trips of each route, exact', () => {
       const withProvider = await trips(() => placeOrder(stack, paid.id, pay('tok_ok'), options));
       expect(withProvider).toEqual({ db: 3, redis: 1, status: 201, logged: 3 });
       const byHand = await trips(() => placeOrder(stack, manual.id, MANUAL, options));
+      expect(byHand).toEqual({ db: 2, redis: 1, status: 201, logged: 2 });
+    }
+  });
+
+  test('POST /orders with its cart inside: 3 and 2 as well, with and without a key', async () => {
+    const { shipping_option_id } = await cartOf();
+    const cart = {
+      items: [{ sku_id: sku.id, quantity: 1 }],
+      email: 'ada@example.test',
+      shipping_address: ADDRESS,
+      shipping_option_id,
+    };
+    for (const options of [{}, { key: 'rt-inline' }]) {
+      const paid = await trips(() => call(stack, 'POST', '/orders', { cart, payment: pay('tok_ok') }, options));
+      expect(paid).toEqual({ db: 3, redis: 1, status: 201, logged: 3 });
+      const key = 'key' in options ? { key: 'rt-inline-manual' } : {};
+      const byHand = await trips(() => call(stack, 'POST', '/orders', { cart, payment: MANUAL }, key));
       expect(byHand).toEqual({ db: 2, redis: 1, status: 201, logged: 2 });
     }
   });

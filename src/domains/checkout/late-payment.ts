@@ -1,6 +1,6 @@
 import type { Deps } from '../../platform/deps.ts';
 import { AppError } from '../../platform/errors.ts';
-import { appendTransaction, onlineProvider, type NewTransaction, type PaymentRow } from '../payments/index.ts';
+import { onlineProvider, recordReturn, type PaymentRow } from '../payments/index.ts';
 
 /**
  * Money that came through after its order had failed goes back: the stock may be sold by now. What cannot be returned for
@@ -25,15 +25,7 @@ export async function returnLatePayment(deps: Deps, payment: PaymentRow): Promis
       retryAfterS: 60,
     });
   }
-  const append = (kind: NewTransaction['kind']) =>
-    appendTransaction({
-      id: deps.ids.uuid(),
-      payment_id: payment.id,
-      kind,
-      outcome: 'success',
-      amount: outcome.amount,
-      provider_reference: reference,
-      reason: 'order_failed',
-    });
-  await deps.db.write(append(isCaptured ? 'capture' : 'authorize'), append(isCaptured ? 'refund' : 'void'));
+  const ids = { came: deps.ids.uuid(), went: deps.ids.uuid() };
+  const [came, went] = isCaptured ? (['capture', 'refund'] as const) : (['authorize', 'void'] as const);
+  await deps.db.writeResent(...recordReturn({ payment, came, went, amount: outcome.amount, ids }));
 }

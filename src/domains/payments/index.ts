@@ -4,6 +4,7 @@ export {
   markWebhookApplied,
   noteProviderState,
   paymentById,
+  recordReturn,
   storeWebhook,
   type NewTransaction,
   type PaymentRow,

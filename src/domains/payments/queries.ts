@@ -38,6 +38,28 @@ export function appendTransaction(row: NewTransaction): Sql {
     on conflict (id) do nothing`;
 }
 
+export interface Returned {
+  payment: PaymentRow;
+  /** What had come through, and what took it back. */
+  came: NewTransaction['kind'];
+  went: NewTransaction['kind'];
+  amount: number;
+  ids: { came: string; went: string };
+}
+
+/** Both rows once, however often the same return is recorded; the payment row is the lock. */
+export function recordReturn({ payment, came, went, amount, ids }: Returned): Sql[] {
+  return [
+    sql`select id from payments where id = ${payment.id}::uuid for update`,
+    sql`
+      insert into payment_transactions (id, payment_id, kind, outcome, amount, provider_reference, reason)
+      select r.id, ${payment.id}::uuid, r.kind, 'success', ${amount}::bigint, ${payment.provider_reference}, 'order_failed'
+      from (values (${ids.came}::uuid, ${came}), (${ids.went}::uuid, ${went})) as r(id, kind)
+      where not exists (
+        select from payment_transactions t where t.payment_id = ${payment.id}::uuid and t.reason = 'order_failed')`,
+  ];
+}
+
 /** What the provider told: its reference, and what the buyer must do next if anything. A settled payment drops its token. */
 export function noteProviderState(
   paymentId: string,

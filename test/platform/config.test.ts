@@ -98,6 +98,18 @@ describe('bindings that do not fit each other', () => {
     expect(faults).toEqual(['PAYMENT_TEST_URL must not be set in production']);
   });
 
+  test('are named along with all that is missing or wrong by itself', () => {
+    expect(faultsOf({ ENVIRONMENT: 'production', EVENTS_URL: 'nope', ...url })).toEqual(
+      expect.arrayContaining([
+        'DATABASE_URL is missing',
+        'EVENTS_URL must be an http(s) URL',
+        'EVENTS_SECRET is needed with EVENTS_URL',
+        'PAYMENT_TEST_URL must not be set in production',
+        'PAYMENT_TEST_SECRET is needed with PAYMENT_TEST_URL',
+      ]),
+    );
+  });
+
   test('events are not sent unsigned', () => {
     const events = { EVENTS_URL: 'https://events.example.test' };
     expect(faultsWith(events)).toEqual(['EVENTS_SECRET is needed with EVENTS_URL']);

@@ -223,7 +223,9 @@ describe('the order path survives', () => {
     expect(placed.map(({ status }) => status)).toEqual([201, 201]);
     await expectSoldOnce(one, placed[0]!.body.id);
     await expectSoldOnce(two, placed[1]!.body.id);
-    const [a, b] = [(await call(stack, 'POST', '/carts', {})).body, (await call(stack, 'POST', '/carts', {})).body];
+    const started = () => call(stack, 'POST', '/carts', {}, { key: '1' });
+    const [a, b] = [(await started()).body, (await started()).body];
+    expect(a.id).not.toBe(b.id);
     const sku = await createSku(stack, { stock: 3 });
     for (const { id } of [a, b]) {
       const added = await call(stack, 'POST', `/carts/${id}/items`, { sku_id: sku.id, quantity: 1 }, { key: '1' });

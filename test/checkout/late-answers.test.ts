@@ -114,7 +114,7 @@ describe('money and orders agree, however late an answer comes', () => {
   test.each([pay('tok_ok'), MANUAL])(
     'a resend of batch 1 meets nothing and places the order, paid by $provider',
     async (payment) => {
-      const { cart, sku } = await buyer();
+      const { cart } = await buyer();
       const cut = stack.neon.inject(isBatch1, 'drop_request');
       const placing = placeOrder(stack, cart.id, payment, { key: `overlap-${payment.provider}` });
       await cut.fired;

@@ -110,8 +110,7 @@ async function ownDatabase(closers: (() => Promise<unknown>)[]): Promise<OwnData
   const owner = new pg.Pool({ connectionString: ownerUrl, max: 5 });
   // The pool ends before its sockets do, and the drop may still end one of them.
   owner.on('connect', (client) => void client.on('error', () => undefined));
-  // A connection may still be closing when its database is dropped.
-  owner.on('connect', (client) => client.on('error', () => undefined));
+  owner.on('error', () => undefined);
   closers.push(() => owner.end());
   return {
     name,

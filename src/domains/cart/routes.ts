@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
 import { body, params, query } from '../../platform/http/validate.ts';
-import { ifMatchVersion, versionedEtag } from '../../platform/http/etag.ts';
+import { ifMatchVersions, versionedEtag } from '../../platform/http/etag.ts';
 import { claimStatements, once, type Claim } from '../../platform/http/idempotency.ts';
 import { operation } from '../../platform/http/operation.ts';
 import { reply } from '../../platform/http/reply.ts';
@@ -35,6 +35,8 @@ import type { CartRow } from './queries/view.ts';
 
 const tag = 'Cart';
 const Path = z.object({ id: CartId });
+/** Guests of one address share a scope here: a key that two of them may both think of would hand over a cart. */
+const GUEST_KEY_LENGTH_MIN = 16;
 const headers = { 'If-Match': 'Refuse with 412 unless the cart still has this ETag.' };
 /** What the routes that change a cart have in common. */
 const changeOf = (summary: string, ...errors: ErrorCode[]) =>
@@ -57,7 +59,7 @@ async function show(c: AppContext, row: CartRow, status: 200 | 201 = 200) {
 /** Every change of a cart is one batch under an optional claim and answers the whole cart. */
 function changing(c: AppContext, id: string, verb: (on: CartChange) => Promise<CartRow>): Promise<Response> {
   const current = async (cartId: string) => show(c, await getCart(c.get('deps'), c.get('actor'), cartId));
-  const run = async (claim: Claim | null) => show(c, await verb({ id, version: ifMatchVersion(c), claim }));
+  const run = async (claim: Claim | null) => show(c, await verb({ id, versions: ifMatchVersions(c), claim }));
   return once(c, run, current);
 }
 
@@ -85,7 +87,7 @@ const cartCore = new Hono<AppEnv>()
           201,
         );
       const current = async (cartId: string) => show(c, await getCart(c.get('deps'), c.get('actor'), cartId), 201);
-      return once(c, run, current);
+      return once(c, run, current, { guestKeyLengthMin: GUEST_KEY_LENGTH_MIN });
     },
   )
   .get(

@@ -58,8 +58,8 @@ function withIds(deps: Deps, items: readonly NewItem[]): (NewItem & { id: string
 
 export interface CartChange {
   id: string;
-  /** The version that If-Match names, or null. */
-  version: number | null;
+  /** The versions that If-Match names, or null. */
+  versions: readonly number[] | null;
   claim: Claim | null;
 }
 
@@ -70,12 +70,12 @@ export interface CartChange {
 async function change(
   deps: Deps,
   actor: Actor,
-  { id, version, claim }: CartChange,
+  { id, versions, claim }: CartChange,
   statements: readonly Sql[],
 ): Promise<CartRow> {
   const customerId = customerIdOf(actor);
   const row = await deps.db.commit(
-    [...claimStatements(claim, id), ...changeCart({ id, customerId }, version), ...statements],
+    [...claimStatements(claim, id), ...changeCart({ id, customerId }, versions), ...statements],
     cartView(id, customerId),
     { resend: claim !== null },
   );

@@ -17,15 +17,15 @@ export async function versionedEtag(c: AppContext, version: number, data: unknow
 
 const VERSION = /^(?:W\/)?"(\d{1,9})(?:-[\w-]{1,40})?"$/;
 
-/** The version that If-Match names; null without the header or with `*` (RFC 9110, 13.1.1; proxies weaken ETags). */
-export function ifMatchVersion(c: AppContext): number | null {
+/** The versions that If-Match names; null without the header or with `*` (RFC 9110, 13.1.1; proxies weaken ETags). */
+export function ifMatchVersions(c: AppContext): number[] | null {
   const header = c.req.header('if-match')?.trim();
   if (header === undefined || header === '*') return null;
-  const version = VERSION.exec(header)?.[1];
-  if (version === undefined) {
+  const versions = header.split(',').flatMap((tag) => VERSION.exec(tag.trim())?.[1] ?? []);
+  if (versions.length === 0) {
     throw new AppError('precondition_failed', 'If-Match holds no ETag of this resource.', { param: 'If-Match' });
   }
-  return Number(version);
+  return versions.map(Number);
 }
 
 const ofBody = etag();

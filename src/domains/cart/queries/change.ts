@@ -12,16 +12,16 @@ export interface CartKey {
 }
 
 /**
- * Locks the cart for the batch and refuses what cannot be changed; `version` is compared only when If-Match was sent.
+ * Locks the cart for the batch and refuses what cannot be changed; `versions` are compared only when If-Match was sent.
  * A guest's cart that a customer changes becomes theirs.
  */
-export function changeCart({ id, customerId }: CartKey, version: number | null): Sql[] {
+export function changeCart({ id, customerId }: CartKey, versions: readonly number[] | null): Sql[] {
   return [
     sql`
       select
         require(c.id is not null, 'not_found', '{"param": "id", "message": "No such cart."}'),
         require(c.status = 'open', 'cart_already_completed', '{"message": "The cart is being ordered or has been."}'),
-        require(${version}::int is null or c.version = ${version}::int, 'precondition_failed',
+        require(${versions}::int[] is null or c.version = any(${versions}::int[]), 'precondition_failed',
           '{"param": "If-Match", "message": "The cart has changed since."}')
       from (select 1) always
       left join (select c.id, c.status, c.version from carts c where c.id = ${id} and ${ownedCart(customerId)} for update) c

@@ -27,13 +27,23 @@ export function runtimeOf(env: object): Runtime | ConfigError {
   return runtime;
 }
 
+/** What follows /carts/, and 22 base64url characters anywhere else: with a capital, as handles never have one. */
+const CAPABILITY = /(?<=\/carts\/)(?:[\w-]{22}|[^/]+)|(?<![\w-])(?=[\w-]*[A-Z])[\w-]{22}(?![\w-])/g;
+
+async function fingerprint(id: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(id));
+  return Array.from(new Uint8Array(digest).subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
 /** A cart id is a capability and a path is logged: wherever one may stand, the first 8 hex digits of its SHA-256 do. */
 async function loggablePath(path: string): Promise<string> {
-  const id = /(?:^|\/)([\w-]{22})(?=\/|$)/.exec(path)?.[1];
-  if (id === undefined) return path;
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(id));
-  const hex = Array.from(new Uint8Array(digest).subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return path.replace(id, hex);
+  let shown = '';
+  let end = 0;
+  for (const { 0: id, index } of path.matchAll(CAPABILITY)) {
+    shown += path.slice(end, index) + (await fingerprint(id));
+    end = index + id.length;
+  }
+  return shown + path.slice(end);
 }
 
 function levelOf(status: number) {

@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createLogger, type Level } from '../../src/platform/telemetry/log.ts';
+import { startRecord } from '../../src/platform/telemetry/record.ts';
+
+const NOW = new Date('2026-03-01T12:00:00.000Z');
+const LEVELS: Level[] = ['debug', 'info', 'warn', 'error', 'fatal'];
+
+/** What was written, with the console method that wrote it. */
+let written: [method: string, line: string][];
+beforeEach(() => {
+  written = [];
+  for (const method of ['log', 'warn', 'error'] as const) {
+    vi.spyOn(console, method).mockImplementation((line: string) => void written.push([method, line]));
+  }
+});
+afterEach(() => vi.restoreAllMocks());
+
+const logger = (LOG_LEVEL: Level = 'debug', LOG_FORMAT: 'json' | 'console' = 'json') =>
+  createLogger({ LOG_LEVEL, LOG_FORMAT, SERVICE_NAME: 'shop' }, () => NOW);
+
+describe('a log line', () => {
+  test('is one JSON object on one line, whatever is in it', () => {
+    const fields = { cause: 'first\nsecond', nothing: null, left_out: undefined, n: 1, list: ['a', 'b'] };
+    logger().log('info', 'a "message"\n', fields);
+    const line = written[0]?.[1] ?? '';
+    expect(line.split('\n')).toHaveLength(1);
+    expect(JSON.parse(line)).toEqual({
+      level: 'info',
+      timestamp: NOW.toISOString(),
+      service: 'shop',
+      cause: 'first\nsecond',
+      nothing: null,
+      n: 1,
+      list: ['a', 'b'],
+      msg: 'a "message"\n',
+    });
+  });
+
+  test.each(LEVELS)('below %s is not written', (lowest) => {
+    for (const level of LEVELS) logger(lowest).log(level, level);
+    expect(written.map(([, line]) => JSON.parse(line).level)).toEqual(LEVELS.slice(LEVELS.indexOf(lowest)));
+  });
+
+  test('carries its level to the platform', () => {
+    for (const level of LEVELS) logger().log(level, level);
+    expect(written.map(([method]) => method)).toEqual(['log', 'log', 'warn', 'error', 'error']);
+  });
+
+  test('for people leaves out what is empty', () => {
+    logger('debug', 'console').log('warn', 'slow', { path: '/x', user_id: null, order_id: undefined, status: 200 });
+    expect(written).toEqual([['warn', 'WARN  slow path=/x status=200']]);
+  });
+});
+
+describe('traceparent (W3C Trace Context)', () => {
+  const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const PARENT = '00f067aa0ba902b7';
+
+  test('is joined when it is well-formed, under a span of its own', () => {
+    const record = startRecord('r', `00-${TRACE}-${PARENT}-01`);
+    expect(record.traceId).toBe(TRACE);
+    expect(record.spanId).toMatch(/^[0-9a-f]{16}$/);
+    expect(record.spanId).not.toBe(PARENT);
+  });
+
+  test.each([
+    undefined,
+    '',
+    'nonsense',
+    `00-${'0'.repeat(32)}-${PARENT}-01`,
+    `00-${TRACE}-${'0'.repeat(16)}-01`,
+    `00-${TRACE.toUpperCase()}-${PARENT}-01`,
+    `00-${TRACE}-${PARENT}`,
+    `00-${TRACE}-${PARENT}-01-extra`,
+    `ff-${TRACE}-${PARENT}-01`,
+  ])('%s starts a new trace', (header) => {
+    const [one, other] = [startRecord('r', header), startRecord('r', header)];
+    expect(one.traceId).toMatch(/^[0-9a-f]{32}$/);
+    expect(one.traceId).not.toBe(TRACE);
+    expect(one.traceId).not.toBe(other.traceId);
+  });
+});

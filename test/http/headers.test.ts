@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startStack, type Stack } from '../support/stack.ts';
+
+const SHOP = 'https://shop.example.test';
+
+let stack: Stack;
+beforeAll(async () => {
+  stack = await startStack({ env: { ALLOWED_ORIGINS: `${SHOP}, https://other.example.test` } });
+});
+afterAll(() => stack.close());
+
+const PATHS = ['/api/v1/markets', '/api/v1/products/no-such-product', '/no/such/route', '/health/live'];
+
+describe('every reply', () => {
+  test.each(PATHS)('%s: tells a browser to run, frame and guess nothing', async (path) => {
+    const { headers } = await stack.fetch(path);
+    expect(headers.get('content-security-policy')).toBe("default-src 'none'; frame-ancestors 'none'");
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('x-frame-options')).toBe('DENY');
+    expect(headers.get('strict-transport-security')).toMatch(/^max-age=\d{7,}/);
+    expect(headers.get('referrer-policy')).toBe('no-referrer');
+    expect(headers.get('x-powered-by')).toBeNull();
+    expect(headers.get('x-request-id')).toBeTruthy();
+    expect(headers.get('traceparent')).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/);
+  });
+
+  test('a refusal is kept by no cache', async () => {
+    expect((await stack.fetch('/no/such/route')).headers.get('cache-control')).toBe('no-store');
+  });
+});
+
+describe('a browser of another origin', () => {
+  const preflight = (origin: string) =>
+    stack.fetch('/api/v1/carts', {
+      method: 'OPTIONS',
+      headers: {
+        origin,
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'authorization, content-type, idempotency-key, if-match, x-order-token',
+      },
+    });
+
+  test('that is listed may ask and read', async () => {
+    const { status, headers } = await preflight(SHOP);
+    expect([status, headers.get('access-control-allow-origin')]).toEqual([204, SHOP]);
+    for (const method of ['GET', 'POST', 'PATCH', 'DELETE']) {
+      expect(headers.get('access-control-allow-methods')).toContain(method);
+    }
+    const allowed = headers.get('access-control-allow-headers')?.toLowerCase() ?? '';
+    for (const name of ['authorization', 'idempotency-key', 'if-match', 'if-none-match', 'x-order-token']) {
+      expect(allowed).toContain(name);
+    }
+    for (const path of PATHS) {
+      const reply = await stack.fetch(path, { headers: { origin: SHOP } });
+      expect(reply.headers.get('access-control-allow-origin')).toBe(SHOP);
+      expect(reply.headers.get('vary')?.toLowerCase()).toContain('origin');
+      const exposed = reply.headers.get('access-control-expose-headers') ?? '';
+      for (const name of ['ETag', 'X-Request-Id', 'RateLimit-Remaining', 'Retry-After'])
+        expect(exposed).toContain(name);
+    }
+  });
+
+  test.each([
+    'https://evil.example.test',
+    `${SHOP}.evil.example.test`,
+    'http://shop.example.test',
+    `${SHOP}:8443`,
+    'null',
+  ])('%s may not, and is not told who may', async (origin) => {
+    for (const reply of [await preflight(origin), await stack.fetch('/api/v1/markets', { headers: { origin } })]) {
+      expect(reply.headers.get('access-control-allow-origin')).toBeNull();
+      expect(JSON.stringify([...reply.headers])).not.toContain('shop.example.test');
+    }
+  });
+
+  test('never sends its cookies along', async () => {
+    const { headers } = await preflight(SHOP);
+    expect(headers.get('access-control-allow-credentials')).toBeNull();
+  });
+});

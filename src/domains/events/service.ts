@@ -21,6 +21,7 @@ async function post(deps: Deps, url: string, secret: string, event: OutboxRow): 
   const response = await fetch(url, {
     method: 'POST',
     body,
+    redirect: 'manual',
     headers: {
       'content-type': 'application/json',
       'webhook-id': event.id,

@@ -1,4 +1,5 @@
 import { createDb, createDriver } from './platform/db/db.ts';
+import { createIsolateMetrics, type IsolateMetrics } from './platform/telemetry/metrics/isolate.ts';
 import { createIds } from './platform/id.ts';
 import { createLogger } from './platform/telemetry/log.ts';
 import { createRedis } from './platform/cache/redis.ts';
@@ -9,16 +10,23 @@ import type { Deps } from './platform/deps.ts';
 import type { RoundTrips } from './platform/db/db.ts';
 
 /** What lives as long as the isolate. */
-export type Runtime = Omit<Deps, 'db' | 'trips' | 'defer'> & { driver: ReturnType<typeof createDriver> };
+export type Runtime = Omit<Deps, 'db' | 'trips' | 'defer'> & {
+  driver: ReturnType<typeof createDriver>;
+  isolate: IsolateMetrics;
+};
 
 /** Throws ConfigError naming every faulty binding. */
 export function createRuntime(env: object): Runtime {
   const config = parseConfig(env);
   const clock = systemClock;
+  const ids = createIds(clock);
+  const isolate = createIsolateMetrics(clock, ids, config.METRICS_FLUSH_SECONDS);
   return {
     config,
     clock,
-    ids: createIds(clock),
+    ids,
+    isolate,
+    metrics: isolate.metrics,
     log: createLogger(config, () => clock.now()),
     redis: createRedis(config),
     driver: createDriver(config),
@@ -26,11 +34,11 @@ export function createRuntime(env: object): Runtime {
 }
 
 /** What lives as long as one request or one tick; work that is deferred is left in `later`. */
-export function createDeps({ driver, ...shared }: Runtime, trips: RoundTrips, later: (() => Promise<unknown>)[]): Deps {
+export function createDeps({ driver, isolate, ...shared }: Runtime, trips: RoundTrips, later: (() => Promise<unknown>)[]): Deps {
   return {
     ...shared,
     trips,
-    db: createDb(driver, trips, shared.config.DATABASE_TIMEOUT_MS),
+    db: createDb(driver, trips, { timeoutMs: shared.config.DATABASE_TIMEOUT_MS, observe: isolate.observeDb }),
     defer: (work) => later.push(work),
   };
 }

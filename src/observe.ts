@@ -86,6 +86,17 @@ function routeOf(c: AppContext): string {
   return matched?.path ?? 'unmatched';
 }
 
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+function countRequest(c: AppContext, { metrics }: Runtime, durationMs: number): void {
+  const method = METHODS.has(c.req.method) ? c.req.method : 'OTHER';
+  const route = routeOf(c);
+  const status = String(c.res.status);
+  metrics.count('ecommerce_http_requests_total', [method, route, status]);
+  if (c.res.status >= 500) metrics.count('ecommerce_http_errors_total', [method, route, status]);
+  metrics.observe('ecommerce_http_request_duration_seconds', durationMs * 1000, [method, route]);
+}
+
 /** Opens the request's record, gives handlers their dependencies and writes one line at the end, whatever happened. */
 export const observe = createMiddleware<AppEnv>(async (c, next) => {
   const incoming = c.req.header('x-request-id') ?? '';
@@ -108,7 +119,10 @@ export const observe = createMiddleware<AppEnv>(async (c, next) => {
   c.header('traceparent', `00-${record.traceId}-${record.spanId}-00`);
   const endedAtMs = runtime.clock.now().getTime();
   const trips = { ...record.trips };
+  countRequest(c, runtime, endedAtMs - startedAtMs);
+  if (trips.redis > 0) runtime.metrics.count('ecommerce_redis_round_trips_total', [], trips.redis);
+  const flush = runtime.isolate.flushLater(c.env);
   later.push(() => writeLine(c, { ...record, trips }, { log: runtime.log, startedAtMs, endedAtMs }));
-  c.executionCtx.waitUntil(runLater(runtime, later));
+  c.executionCtx.waitUntil(runLater(runtime, flush ? [...later, flush] : later));
   return undefined;
 });

@@ -84,7 +84,8 @@ export type HistogramName = {
 }[MetricName];
 
 /** A value for each label of the metric, in its order. */
-export type LabelValues<Name extends MetricName> = { [Index in keyof (typeof METRICS)[Name]['labels']]: string };
+export type LabelValues<Name extends MetricName> = ValuesOf<(typeof METRICS)[Name]['labels']>;
+type ValuesOf<Labels extends readonly string[]> = { readonly [Index in keyof Labels]: string };
 
 /** Steps of the funnel, in their order. */
 export const CHECKOUT_STEPS = ['cart_created', 'item_added', 'address_set', 'shipping_chosen', 'order_placed'] as const;

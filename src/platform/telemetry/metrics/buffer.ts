@@ -74,12 +74,12 @@ export class MetricsBuffer implements Metrics {
   }
 
   count<Name extends CounterName>(name: Name, labels: LabelValues<Name>, by = 1): void {
-    const key = seriesKey(name, Object.values(labels));
+    const key = seriesKey(name, labels);
     if (this.admits(this.delta.counters, key)) this.delta.counters[key] = (this.delta.counters[key] ?? 0) + by;
   }
 
   observe<Name extends HistogramName>(name: Name, value: number, labels: LabelValues<Name>): void {
-    const values = Object.values(labels);
+    const values: readonly string[] = labels;
     const key = seriesKey(name, values);
     if (!this.admits(this.delta.histograms, key)) return;
     const { buckets } = METRICS[name];

@@ -55,12 +55,17 @@ export class Flusher {
   }
 
   async flush(aggregator: Aggregator): Promise<void> {
-    for (;;) {
-      this.frozen ??= this.freeze();
-      const batch = this.frozen;
-      if (batch === null || !(await this.send(aggregator, batch))) return;
-      if (this.frozen === batch) this.frozen = null;
-    }
+    const kept = this.frozen;
+    if (kept !== null && !(await this.deliver(aggregator, kept))) return;
+    this.frozen ??= this.freeze();
+    if (this.frozen !== null) await this.deliver(aggregator, this.frozen);
+  }
+
+  /** Forgets the batch once it is taken in. */
+  private async deliver(aggregator: Aggregator, batch: FlushBatch): Promise<boolean> {
+    const isTaken = await this.send(aggregator, batch);
+    if (isTaken && this.frozen === batch) this.frozen = null;
+    return isTaken;
   }
 
   private freeze(): FlushBatch | null {

@@ -19,6 +19,7 @@ import { checkoutRoutes } from './domains/checkout/index.ts';
 import { customerRoutes } from './domains/customers/index.ts';
 import { healthRoutes } from './health.ts';
 import { identityRoutes } from './domains/identity/index.ts';
+import { metricsRoutes } from './metrics-routes.ts';
 import { marketRoutes } from './domains/markets/index.ts';
 import { orderRoutes } from './domains/orders/index.ts';
 
@@ -36,6 +37,7 @@ export function createApp() {
   const app = new Hono<AppEnv>()
     .use(observe, securityHeaders, corsByConfig, limitBody)
     .route('/', healthRoutes)
+    .route('/', metricsRoutes)
     .route('/api/v1', api);
   const methodsOf = methodsByPath(app.routes);
   app.notFound((c) => {

@@ -34,7 +34,11 @@ export function createRuntime(env: object): Runtime {
 }
 
 /** What lives as long as one request or one tick; work that is deferred is left in `later`. */
-export function createDeps({ driver, isolate, ...shared }: Runtime, trips: RoundTrips, later: (() => Promise<unknown>)[]): Deps {
+export function createDeps(
+  { driver, isolate, ...shared }: Runtime,
+  trips: RoundTrips,
+  later: (() => Promise<unknown>)[],
+): Deps {
   return {
     ...shared,
     trips,

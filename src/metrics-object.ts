@@ -48,7 +48,14 @@ export class MetricsAggregator extends DurableObject {
     const counters = taken
       ? { ...batch.counters, ecommerce_runtime_flushes_total: 1, ecommerce_runtime_dropped_series_total: batch.dropped }
       : { ecommerce_runtime_flush_duplicates_total: 1 };
-    const commit = { source, seq: Math.max(seq, known), inFlight, atMs, counters, histograms: taken ? batch.histograms : {} };
+    const commit = {
+      source,
+      seq: Math.max(seq, known),
+      inFlight,
+      atMs,
+      counters,
+      histograms: taken ? batch.histograms : {},
+    };
     this.apply(commit);
     this.pending.push(commit);
     await this.commitSoon();
@@ -69,7 +76,8 @@ export class MetricsAggregator extends DurableObject {
   private apply(commit: Commit): void {
     const { source, seq, atMs, inFlight } = commit;
     const dropped = addDelta(this.totals, commit);
-    if (dropped > 0) addDelta(this.totals, { counters: { ecommerce_runtime_dropped_series_total: dropped }, histograms: {} });
+    if (dropped > 0)
+      addDelta(this.totals, { counters: { ecommerce_runtime_dropped_series_total: dropped }, histograms: {} });
     this.totals.sources[source] = { seq, atMs, inFlight };
   }
 

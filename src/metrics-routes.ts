@@ -1,4 +1,5 @@
 import { Hono } from 'hono';
+import * as z from 'zod';
 import { AppError } from './platform/errors.ts';
 import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
 import { equalSecret } from './platform/auth/hmac.ts';
@@ -41,7 +42,8 @@ export const metricsRoutes = new Hono<AppEnv>().get(
     summary: 'Counts of all isolates for Prometheus, as text 0.0.4 or OpenMetrics by Accept',
     tag: 'Operations',
     auth: 'metrics',
-    replies: { 200: 'text/plain' },
+    replies: { 200: z.string() },
+    mediaTypes: ['text/plain', 'application/openmetrics-text'],
     errors: ['unauthenticated', 'dependency_unavailable'],
   }),
   async (c) => {

@@ -5,6 +5,7 @@ import { createIds } from './platform/id.ts';
 import { ConfigError } from './platform/config.ts';
 import { createLogger } from './platform/telemetry/log.ts';
 import { problem } from './platform/http/problem.ts';
+import { isSampled } from './platform/telemetry/sampling.ts';
 import { startRecord, type RequestRecord } from './platform/telemetry/record.ts';
 import { systemClock } from './platform/clock.ts';
 import type { AppContext, AppEnv } from './platform/http/context.ts';
@@ -74,6 +75,11 @@ async function writeLine(c: AppContext, record: RequestRecord, { log, startedAtM
   });
 }
 
+/** Only what went well may be thinned out; what a trace keeps, its log keeps. */
+function isLogged(status: number, traceId: string, rate: number): boolean {
+  return status < 200 || status >= 300 || isSampled(traceId, rate);
+}
+
 interface LineContext {
   log: Runtime['log'];
   startedAtMs: number;
@@ -122,7 +128,9 @@ export const observe = createMiddleware<AppEnv>(async (c, next) => {
   countRequest(c, runtime, endedAtMs - startedAtMs);
   if (trips.redis > 0) runtime.metrics.count('ecommerce_redis_round_trips_total', [], trips.redis);
   const flush = runtime.isolate.flushLater(c.env);
-  later.push(() => writeLine(c, { ...record, trips }, { log: runtime.log, startedAtMs, endedAtMs }));
+  if (isLogged(c.res.status, record.traceId, runtime.config.LOG_SAMPLE)) {
+    later.push(() => writeLine(c, { ...record, trips }, { log: runtime.log, startedAtMs, endedAtMs }));
+  }
   c.executionCtx.waitUntil(runLater(runtime, flush ? [...later, flush] : later));
   return undefined;
 });

@@ -47,7 +47,12 @@ function labelsOf(name: MetricName, values: readonly string[]): Record<string, s
   return Object.fromEntries(METRICS[name].labels.map((label, index) => [label, values[index] ?? '']));
 }
 
-function histogramSamples(name: MetricName, key: string, entry: HistogramDelta, exponentOf: (currency: string) => number): Sample[] {
+function histogramSamples(
+  name: MetricName,
+  key: string,
+  entry: HistogramDelta,
+  exponentOf: (currency: string) => number,
+): Sample[] {
   const { labels: values } = parseSeriesKey(key);
   const labels = labelsOf(name, values);
   const definition = METRICS[name];
@@ -56,7 +61,11 @@ function histogramSamples(name: MetricName, key: string, entry: HistogramDelta, 
   const buckets = entry.counts.map((count, index): Sample => {
     cumulative += count;
     const bound = bounds[index];
-    return { name: `${name}_bucket`, labels: { ...labels, le: bound === undefined ? '+Inf' : String(bound) }, value: cumulative };
+    return {
+      name: `${name}_bucket`,
+      labels: { ...labels, le: bound === undefined ? '+Inf' : String(bound) },
+      value: cumulative,
+    };
   });
   return [
     ...buckets,

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
-const TOKEN = 'a metrics token of this test';
+const TOKEN = 'metrics-token-of-this-test';
 const ISOLATES = ['one', 'two', 'three', 'four'];
 const CONCURRENCY = 64;
 const secret = 'x'.repeat(32);
@@ -32,9 +32,8 @@ let urls: URL[];
 /** Four services of one workerd, each an isolate of its own, that share one object on disk. */
 async function start(): Promise<void> {
   const { workerDir } = inject('shared');
-  workerd = new Miniflare(
-    convertV4MiniflareOptions({
-      durableObjectsPersist: persist,
+  workerd = new Miniflare({
+    ...convertV4MiniflareOptions({
       workers: ISOLATES.map((name) => ({
         name,
         modules: [{ type: 'ESModule', path: join(workerDir, 'index.js') }],
@@ -46,7 +45,8 @@ async function start(): Promise<void> {
         unsafeDirectSockets: [{ port: 0 }],
       })),
     }),
-  );
+    resourcePersistencePath: persist,
+  });
   await workerd.ready;
   urls = await Promise.all(ISOLATES.map((name) => workerd.unsafeGetDirectURL(name)));
 }

@@ -11,6 +11,7 @@ const SNAPSHOT_EVERY = 200;
 const SOURCES_MAX = 10_000;
 const DAY_MS = 86_400_000;
 
+type Row = { body: string };
 type Commit = Pick<FlushBatch, 'source' | 'seq' | 'counters' | 'histograms' | 'inFlight'> & { atMs: number };
 
 /**
@@ -30,9 +31,9 @@ export class MetricsAggregator extends DurableObject {
     const { sql } = state.storage;
     sql.exec('create table if not exists commits (id integer primary key, body text not null)');
     sql.exec('create table if not exists snapshots (id integer primary key check (id = 1), body text not null)');
-    for (const { body } of sql.exec('select body from snapshots')) this.totals = JSON.parse(String(body));
-    for (const { body } of sql.exec('select body from commits order by id')) {
-      const batches: Commit[] = JSON.parse(String(body));
+    for (const { body } of sql.exec<Row>('select body from snapshots')) this.totals = JSON.parse(body);
+    for (const { body } of sql.exec<Row>('select body from commits order by id')) {
+      const batches: Commit[] = JSON.parse(body);
       for (const batch of batches) this.apply(batch);
       this.commits += 1;
     }

@@ -23,7 +23,6 @@ export interface OtlpSpan {
   traceId: string;
   spanId: string;
   parentSpanId?: string;
-  flags: number;
   name: string;
   kind: number;
   startTimeUnixNano: string;
@@ -38,10 +37,6 @@ export type EndedSpan = Parameters<TraceFlushableSpanProcessor['onEnd']>[0];
 /** Span.SpanKind and Status.StatusCode of the protocol. */
 export const SERVER = 2;
 export const ERROR = 2;
-/** SpanFlags: sampled, and whether the parent is in another process is known. */
-const SAMPLED = 0x001;
-const HAS_IS_REMOTE = 0x100;
-const IS_REMOTE = 0x200;
 /** Longer ones are cut: the largest statement fits, and one span stays small. */
 const VALUE_CHARS_MAX = 8_192;
 
@@ -57,10 +52,6 @@ export function toKeyValues(attributes: Readonly<Record<string, unknown>>): KeyV
   return Object.entries(attributes).flatMap(([key, value]) => (isPlain(value) ? [{ key, value: toValue(value) }] : []));
 }
 
-export function flagsOf(hasRemoteParent: boolean): number {
-  return SAMPLED | HAS_IS_REMOTE | (hasRemoteParent ? IS_REMOTE : 0);
-}
-
 export function unixNanoOfMs(ms: number): string {
   return `${ms}000000`;
 }
@@ -74,7 +65,6 @@ export function toOtlp(span: EndedSpan): OtlpSpan {
     traceId,
     spanId,
     ...(span.parentSpanContext && { parentSpanId: span.parentSpanContext.spanId }),
-    flags: flagsOf(false),
     name: span.name,
     kind: span.kind + 1,
     startTimeUnixNano: unixNano(span.startTime),

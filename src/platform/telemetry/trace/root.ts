@@ -1,4 +1,4 @@
-import { ERROR, flagsOf, SERVER, toKeyValues, unixNanoOfMs, type OtlpSpan } from './otlp.ts';
+import { ERROR, SERVER, toKeyValues, unixNanoOfMs, type OtlpSpan } from './otlp.ts';
 
 /** What a request's log record says of it; `path` with ids of carts already replaced. */
 export interface ServedRequest {
@@ -31,7 +31,6 @@ export function toRootSpan(served: ServedRequest): OtlpSpan {
     traceId: served.traceId,
     spanId: served.spanId,
     ...(served.parentSpanId !== null && { parentSpanId: served.parentSpanId }),
-    flags: flagsOf(served.parentSpanId !== null),
     name: `${known ? served.method : 'HTTP'}${served.route === null ? '' : ` ${served.route}`}`,
     kind: SERVER,
     startTimeUnixNano: unixNanoOfMs(served.startedAtMs),

@@ -11,7 +11,10 @@ import { SpanQueue } from './queue.ts';
 import { StepSettings, withSettings } from './span.ts';
 
 /** What the library needs of a request's execution context. */
-type Execution = Pick<ExecutionContext, 'waitUntil' | 'passThroughOnException'>;
+interface Execution {
+  waitUntil(promise: Promise<unknown>): void;
+  passThroughOnException(): void;
+}
 type TracedFetch = (standIn: Request, env: object, execution: Execution) => Promise<Response>;
 
 export interface TraceStart {

@@ -2,6 +2,8 @@ import { createDb, createDriver } from './platform/db/db.ts';
 import { createIsolateMetrics, type IsolateMetrics } from './platform/telemetry/metrics/isolate.ts';
 import { createIds } from './platform/id.ts';
 import { createLogger } from './platform/telemetry/log.ts';
+import { createTracing, type Tracing } from './platform/telemetry/trace/tracing.ts';
+import { inThisTrace } from './platform/telemetry/trace/span.ts';
 import { createRedis } from './platform/cache/redis.ts';
 import { describeCause } from './platform/http/problem.ts';
 import { parseConfig } from './platform/config.ts';
@@ -13,6 +15,7 @@ import type { RoundTrips } from './platform/db/db.ts';
 export type Runtime = Omit<Deps, 'db' | 'trips' | 'defer'> & {
   driver: ReturnType<typeof createDriver>;
   isolate: IsolateMetrics;
+  tracing: Tracing | null;
 };
 
 /** Throws ConfigError naming every faulty binding. */
@@ -20,6 +23,7 @@ export function createRuntime(env: object): Runtime {
   const config = parseConfig(env);
   const clock = systemClock;
   const ids = createIds(clock);
+  const log = createLogger(config, () => clock.now());
   const isolate = createIsolateMetrics(clock, ids, config.METRICS_FLUSH_SECONDS);
   return {
     config,
@@ -27,7 +31,8 @@ export function createRuntime(env: object): Runtime {
     ids,
     isolate,
     metrics: isolate.metrics,
-    log: createLogger(config, () => clock.now()),
+    log,
+    tracing: createTracing(config, clock, log),
     redis: createRedis(config),
     driver: createDriver(config),
   };
@@ -35,7 +40,7 @@ export function createRuntime(env: object): Runtime {
 
 /** What lives as long as one request or one tick; work that is deferred is left in `later`. */
 export function createDeps(
-  { driver, isolate, ...shared }: Runtime,
+  { driver, isolate, tracing: _tracing, ...shared }: Runtime,
   trips: RoundTrips,
   later: (() => Promise<unknown>)[],
 ): Deps {
@@ -43,7 +48,7 @@ export function createDeps(
     ...shared,
     trips,
     db: createDb(driver, trips, { timeoutMs: shared.config.DATABASE_TIMEOUT_MS, observe: isolate.observeDb }),
-    defer: (work) => later.push(work),
+    defer: (work) => later.push(inThisTrace(work)),
   };
 }
 

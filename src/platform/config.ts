@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { exactHosts, otlpEndpoint, otlpHeaders } from './telemetry/trace/bindings.ts';
 
 const secret = z.string().min(32, 'must have at least 32 characters');
 const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
@@ -49,12 +50,12 @@ const bindings = z.object({
 
   TRACING_ENABLED: flag.default(false),
   TRACING_EXPORTER: z.enum(['otlp', 'jaeger']).default('otlp'),
-  OTLP_ENDPOINT: httpUrl.optional(),
-  OTLP_HEADERS: z.string().optional(),
-  JAEGER_ENDPOINT: httpUrl.optional(),
+  OTLP_ENDPOINT: otlpEndpoint.optional(),
+  OTLP_HEADERS: otlpHeaders,
+  JAEGER_ENDPOINT: otlpEndpoint.optional(),
   TRACING_SAMPLING_RATE: fraction.default(0.1),
   TRACING_SLOW_MS: milliseconds(1, 60_000).default(1_000),
-  TRACE_PROPAGATION_HOSTS: z.string().default(''),
+  TRACE_PROPAGATION_HOSTS: exactHosts,
 
   PAYMENT_TEST_URL: httpUrl.optional(),
   PAYMENT_TEST_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),

@@ -1,5 +1,7 @@
 import { neon, neonConfig, types } from '@neondatabase/serverless';
 import type { Config } from '../config.ts';
+import { traceBatch } from '../telemetry/trace/steps.ts';
+import type { Span } from '../telemetry/trace/span.ts';
 import { compile, sql, type Sql } from './sql.ts';
 import { DatabaseUnreachable, isRefusal, isRetryable, translate } from './errors.ts';
 
@@ -71,6 +73,11 @@ function failureOf(thrown: unknown): 'refused' | 'race' | 'unreachable' | 'error
   return isRefusal(error) ? 'refused' : 'error';
 }
 
+interface BatchOptions {
+  readOnly: boolean;
+  resends: number;
+}
+
 /** Counts into `trips`; every exchange is bounded by `timeoutMs`. */
 export function createDb(driver: Driver, trips: RoundTrips, options: { timeoutMs: number; observe: DbObserver }): Db {
   const { timeoutMs, observe } = options;
@@ -96,7 +103,12 @@ export function createDb(driver: Driver, trips: RoundTrips, options: { timeoutMs
     }
   }
 
-  async function run(statements: readonly Sql[], { readOnly, resends }: { readOnly: boolean; resends: number }) {
+  function run(statements: readonly Sql[], options: BatchOptions): Promise<unknown[][]> {
+    const texts = () => statements.map((statement) => compile(statement).text);
+    return traceBatch(options.readOnly, texts, (span) => attempt(statements, options, span));
+  }
+
+  async function attempt(statements: readonly Sql[], { readOnly, resends }: BatchOptions, span: Span) {
     let races = 0;
     let resent = 0;
     for (;;) {
@@ -105,11 +117,16 @@ export function createDb(driver: Driver, trips: RoundTrips, options: { timeoutMs
       } catch (thrown) {
         if (isRetryable(thrown) && races < RACES_MAX) {
           races += 1;
+          span.event('retry', { reason: 'race' });
           continue;
         }
         const error = translate(thrown);
-        if (!(error instanceof DatabaseUnreachable) || resent >= resends) throw error;
+        if (!(error instanceof DatabaseUnreachable) || resent >= resends) {
+          if (!isRefusal(error)) span.fail(error.name);
+          throw error;
+        }
         resent += 1;
+        span.event('resend', { reason: 'unreachable' });
       }
     }
   }

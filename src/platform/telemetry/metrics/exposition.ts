@@ -1,4 +1,8 @@
 import type { Family, Sample } from './family.ts';
+import { canonicalBound, formatFloat } from './float.ts';
+
+export const TEXT_MEDIA_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+export const OPEN_METRICS_MEDIA_TYPE = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
 function escapeHelp(text: string): string {
   return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
@@ -8,39 +12,47 @@ function escapeLabel(text: string): string {
   return escapeHelp(text).replaceAll('"', '\\"');
 }
 
-function formatNumber(value: number): string {
-  if (Number.isNaN(value)) return 'NaN';
-  if (value === Infinity) return '+Inf';
-  return value === -Infinity ? '-Inf' : String(value);
-}
-
-function renderSample({ name, labels, value, timestampMs }: Sample, timestampScale: number): string {
-  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`);
+function renderSample({ name, labels, value }: Sample, time: string, bound: (text: string) => string): string {
+  const pairs = Object.entries(labels).map(([label, text]) => {
+    const shown = label === 'le' || label === 'quantile' ? bound(text) : text;
+    return `${label}="${escapeLabel(shown)}"`;
+  });
   const braces = pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
-  const time = timestampMs === undefined ? '' : ` ${timestampMs / timestampScale}`;
-  return `${name}${braces} ${formatNumber(value)}${time}\n`;
+  return `${name}${braces} ${formatFloat(value)}${time}\n`;
 }
 
-/** Prometheus text format 0.0.4; a family without samples is left out. */
+/** Prometheus text format 0.0.4; a family without samples is left out, and so is an empty help. */
 export function renderText(families: readonly Family[]): string {
-  return families
-    .filter(({ samples }) => samples.length > 0)
-    .map(({ name, help, type, samples }) => {
-      const head = `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n`;
-      return head + samples.map((sample) => renderSample(sample, 1)).join('');
-    })
-    .join('');
+  const blocks = families.map(({ name, help, type, samples }) => {
+    if (samples.length === 0) return '';
+    const head = `${help === '' ? '' : `# HELP ${name} ${escapeHelp(help)}\n`}# TYPE ${name} ${type}\n`;
+    const lines = samples.map((sample) =>
+      renderSample(sample, sample.timestampMs === undefined ? '' : ` ${sample.timestampMs}`, (text) => text),
+    );
+    return head + lines.join('');
+  });
+  return blocks.join('');
 }
 
-/** OpenMetrics 1.0: a counter's family is named without `_total`, times are seconds, and the end is marked. */
+/**
+ * OpenMetrics 1.0: a counter's family is named without `_total`, times are seconds, and the end is marked. A counter
+ * that was pushed under a name without `_total` is `unknown` here: renaming it would make another series of it.
+ */
 export function renderOpenMetrics(families: readonly Family[]): string {
-  const body = families
-    .filter(({ samples }) => samples.length > 0)
-    .map(({ name, help, type, samples }) => {
-      const family = type === 'counter' ? name.replace(/_total$/, '') : name;
-      const kind = type === 'untyped' ? 'unknown' : type;
-      const head = `# TYPE ${family} ${kind}\n# HELP ${family} ${escapeLabel(help)}\n`;
-      return head + samples.map((sample) => renderSample(sample, 1000)).join('');
-    });
-  return `${body.join('')}# EOF\n`;
+  const blocks = families.map(({ name, help, type, samples }) => {
+    if (samples.length === 0) return '';
+    const isTotal = name.endsWith('_total');
+    const family = type === 'counter' && isTotal ? name.slice(0, -'_total'.length) : name;
+    const kind = type === 'untyped' || (type === 'counter' && !isTotal) ? 'unknown' : type;
+    const head = `# TYPE ${family} ${kind}\n${help === '' ? '' : `# HELP ${family} ${escapeLabel(help)}\n`}`;
+    const lines = samples.map((sample) =>
+      renderSample(
+        sample,
+        sample.timestampMs === undefined ? '' : ` ${sample.timestampMs / 1000}`,
+        type === 'histogram' || type === 'summary' ? canonicalBound : (text) => text,
+      ),
+    );
+    return head + lines.join('');
+  });
+  return `${blocks.join('')}# EOF\n`;
 }

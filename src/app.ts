@@ -11,6 +11,8 @@ import {
 import { methodsByPath } from './platform/http/methods.ts';
 import { describeCause, problem, toAppError } from './platform/http/problem.ts';
 import { etagReads } from './platform/http/etag.ts';
+import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
+import { createPushRoutes } from './platform/telemetry/push/routes.ts';
 import { observe } from './observe.ts';
 import type { AppEnv } from './platform/http/context.ts';
 import { cartRoutes } from './domains/cart/index.ts';
@@ -35,7 +37,9 @@ export function createApp() {
     .route('/', orderRoutes)
     .route('/', checkoutRoutes);
   const app = new Hono<AppEnv>()
-    .use(observe, securityHeaders, corsByConfig, limitBody)
+    .use(observe, securityHeaders, corsByConfig)
+    .route('/', createPushRoutes(aggregatorOf))
+    .use(limitBody)
     .route('/', healthRoutes)
     .route('/', metricsRoutes)
     .route('/api/v1', api);

@@ -2,7 +2,10 @@ import { DurableObject } from 'cloudflare:workers';
 import type { FlushBatch } from './platform/telemetry/metrics/buffer.ts';
 import type { Family } from './platform/telemetry/metrics/family.ts';
 import { addDelta, emptyTotals, runtimeGauges, toFamilies, type Totals } from './platform/telemetry/metrics/totals.ts';
+import { createRemoteWriter } from './remote-writer.ts';
 import { currencyExponent } from './platform/money.ts';
+import { PushGroups, type Push } from './platform/telemetry/push/groups.ts';
+import type { RemoteWriter, RemoteWriteReport } from './platform/telemetry/remote-write/writer.ts';
 
 /** Milliseconds in which batches of several isolates share one commit. */
 const GROUP_MS = 20;
@@ -10,6 +13,7 @@ const GROUP_MS = 20;
 const SNAPSHOT_EVERY = 200;
 const SOURCES_MAX = 10_000;
 const DAY_MS = 86_400_000;
+const FIRST_WRITE_MS = 60_000;
 
 type Row = { body: string };
 type Commit = Pick<FlushBatch, 'source' | 'seq' | 'counters' | 'histograms' | 'inFlight'> & { atMs: number };
@@ -25,6 +29,8 @@ export class MetricsAggregator extends DurableObject {
   private committing: Promise<void> | null = null;
   private commits = 0;
   private flushLagMs = 0;
+  private readonly groups: PushGroups;
+  private readonly writer: RemoteWriter | null;
 
   constructor(state: DurableObjectState, env: Cloudflare.Env) {
     super(state, env);
@@ -37,6 +43,24 @@ export class MetricsAggregator extends DurableObject {
       for (const batch of batches) this.apply(batch);
       this.commits += 1;
     }
+    this.groups = new PushGroups(sql);
+    this.writer = createRemoteWriter(env, { sql, families: () => this.families() });
+    if (this.writer) void state.blockConcurrencyWhile(() => this.wakeLater());
+  }
+
+  /** Once a minute the alarm writes on; it answers when to be woken next. */
+  override async alarm(): Promise<void> {
+    if (this.writer) await this.ctx.storage.setAlarm(await this.writer.run());
+  }
+
+  /** Writes on now; null when there is nowhere to write to. */
+  async writeNow(): Promise<RemoteWriteReport | null> {
+    return this.writer ? await this.writer.pushNow() : null;
+  }
+
+  /** Null when the push was taken in, otherwise what is wrong with it. */
+  push(push: Push): string | null {
+    return this.groups.push(push, Date.now());
   }
 
   /** Resolves when the batch is durable; a batch seen before is acknowledged and dropped. */
@@ -67,11 +91,16 @@ export class MetricsAggregator extends DurableObject {
     Object.assign(this.totals.gauges, gauges);
   }
 
-  /** Commits first, so that a counter that was scraped never goes back. */
+  /** Counts of all isolates, then what was pushed. Commits first, so that a counter that was scraped never goes back. */
   async families(): Promise<Family[]> {
     this.commitNow();
     const gauges = { ...this.totals.gauges, ...runtimeGauges(this.totals, this.flushLagMs, Date.now()) };
-    return toFamilies({ ...this.totals, gauges }, currencyExponent);
+    return [...toFamilies({ ...this.totals, gauges }, currencyExponent), ...this.groups.families()];
+  }
+
+  private async wakeLater(): Promise<void> {
+    const { storage } = this.ctx;
+    if ((await storage.getAlarm()) === null) await storage.setAlarm(Date.now() + FIRST_WRITE_MS);
   }
 
   private apply(commit: Commit): void {

@@ -217,4 +217,3 @@ export function parsePoints(body: Uint8Array): PointFamily[] {
 export function parseText(text: string): Family[] {
   return parsePoints(new TextEncoder().encode(text)).map(toFamily);
 }
-

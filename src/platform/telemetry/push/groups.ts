@@ -68,7 +68,12 @@ export class PushGroups {
   families(): Family[] {
     const groups = [...this.#groups.values()];
     const times: PointFamily[] = [
-      timesOf(groups, PUSHED, 'Unix time of the last push to this group that was taken in.', (group) => group.pushedAtS),
+      timesOf(
+        groups,
+        PUSHED,
+        'Unix time of the last push to this group that was taken in.',
+        (group) => group.pushedAtS,
+      ),
       timesOf(groups, FAILED, 'Unix time of the last push to this group that was refused.', (group) => group.failedAtS),
     ];
     return sorted([...mergeByName(groups.flatMap(({ families }) => families)), ...times]).map(toFamily);
@@ -98,7 +103,12 @@ export class PushGroups {
     return fault;
   }
 
-  #fault(key: string, fresh: readonly PointFamily[], families: readonly PointFamily[], names: Set<string>): string | null {
+  #fault(
+    key: string,
+    fresh: readonly PointFamily[],
+    families: readonly PointFamily[],
+    names: Set<string>,
+  ): string | null {
     if (fresh.some(({ points }) => points.some((point) => point.timestampMs !== undefined))) {
       return 'pushed metrics must not have timestamps';
     }

@@ -99,4 +99,5 @@ export const KNOWN_LABELS: Partial<Record<CounterName, readonly string[]>> = {
   ecommerce_payments_failed_total: PROVIDERS,
   ecommerce_payments_in_doubt_total: PROVIDERS,
   ecommerce_checkout_step_total: FUNNEL_STEPS,
+  ecommerce_rate_limited_total: ['public', 'authenticated'],
 };

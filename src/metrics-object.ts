@@ -1,6 +1,9 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { FlushBatch } from './platform/telemetry/metrics/buffer.ts';
 import type { Family } from './platform/telemetry/metrics/family.ts';
+import { PushGroups, type Push } from './platform/telemetry/push/groups.ts';
+import { createRemoteWriter } from './platform/telemetry/remote-write/create.ts';
+import type { RemoteWriter, RemoteWriteReport } from './platform/telemetry/remote-write/writer.ts';
 import { addDelta, emptyTotals, runtimeGauges, toFamilies, type Totals } from './platform/telemetry/metrics/totals.ts';
 import { currencyExponent } from './platform/money.ts';
 
@@ -25,6 +28,8 @@ export class MetricsAggregator extends DurableObject {
   private committing: Promise<void> | null = null;
   private commits = 0;
   private flushLagMs = 0;
+  private readonly groups: PushGroups;
+  private readonly remote: RemoteWriter | null;
 
   constructor(state: DurableObjectState, env: Cloudflare.Env) {
     super(state, env);
@@ -37,6 +42,29 @@ export class MetricsAggregator extends DurableObject {
       for (const batch of batches) this.apply(batch);
       this.commits += 1;
     }
+    this.groups = new PushGroups(sql);
+    this.remote = createRemoteWriter(env, sql, () => this.families());
+    if (this.remote !== null) void state.blockConcurrencyWhile(() => this.watch());
+  }
+
+  /** Null when the push was taken in, otherwise what is wrong with it. */
+  push(push: Push): string | null {
+    return this.groups.push(push, Date.now());
+  }
+
+  /** Null when no receiver is configured. */
+  async pushNow(): Promise<RemoteWriteReport | null> {
+    return this.remote === null ? null : await this.remote.pushNow();
+  }
+
+  /** The alarm sets itself anew each time; only an object that never had one needs this. */
+  private async watch(): Promise<void> {
+    const { storage } = this.ctx;
+    if ((await storage.getAlarm()) === null) await storage.setAlarm(Date.now());
+  }
+
+  override async alarm(): Promise<void> {
+    if (this.remote !== null) await this.ctx.storage.setAlarm(await this.remote.run());
   }
 
   /** Resolves when the batch is durable; a batch seen before is acknowledged and dropped. */
@@ -71,7 +99,7 @@ export class MetricsAggregator extends DurableObject {
   async families(): Promise<Family[]> {
     this.commitNow();
     const gauges = { ...this.totals.gauges, ...runtimeGauges(this.totals, this.flushLagMs, Date.now()) };
-    return toFamilies({ ...this.totals, gauges }, currencyExponent);
+    return [...toFamilies({ ...this.totals, gauges }, currencyExponent), ...this.groups.families()];
   }
 
   private apply(commit: Commit): void {

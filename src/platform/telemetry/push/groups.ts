@@ -35,8 +35,8 @@ export class PushGroups {
   constructor(sql: Pick<SqlStorage, 'exec'>) {
     this.#sql = sql;
     sql.exec('create table if not exists push_groups (name text primary key, body text not null) without rowid');
-    for (const row of sql.exec('select name, body from push_groups').toArray()) {
-      this.#groups.set(String(row['name']), JSON.parse(String(row['body']), reviveNumber));
+    for (const { name, body } of sql.exec<{ name: string; body: string }>('select name, body from push_groups')) {
+      this.#groups.set(name, JSON.parse(body, reviveNumber));
     }
   }
 
@@ -68,7 +68,12 @@ export class PushGroups {
   families(): Family[] {
     const groups = [...this.#groups.values()];
     const times: PointFamily[] = [
-      timesOf(groups, PUSHED, 'Unix time of the last push to this group that was taken in.', (group) => group.pushedAtS),
+      timesOf(
+        groups,
+        PUSHED,
+        'Unix time of the last push to this group that was taken in.',
+        (group) => group.pushedAtS,
+      ),
       timesOf(groups, FAILED, 'Unix time of the last push to this group that was refused.', (group) => group.failedAtS),
     ];
     return sorted([...mergeByName(groups.flatMap(({ families }) => families)), ...times]).map(toFamily);
@@ -98,7 +103,12 @@ export class PushGroups {
     return fault;
   }
 
-  #fault(key: string, fresh: readonly PointFamily[], families: readonly PointFamily[], names: Set<string>): string | null {
+  #fault(
+    key: string,
+    fresh: readonly PointFamily[],
+    families: readonly PointFamily[],
+    names: Set<string>,
+  ): string | null {
     if (fresh.some(({ points }) => points.some((point) => point.timestampMs !== undefined))) {
       return 'pushed metrics must not have timestamps';
     }

@@ -19,7 +19,8 @@ const LABELS_MAX = 30;
  */
 export function groupOfPath(pathname: string): GroupLabels | null {
   const [, root, first = '', job, ...rest] = decodePath(pathname).split('/');
-  if (root !== 'metrics' || (first !== 'job' && first !== `job${BASE64}`) || job === undefined || job === '') return null;
+  if (root !== 'metrics' || (first !== 'job' && first !== `job${BASE64}`) || job === undefined || job === '')
+    return null;
   const jobName = first === 'job' ? job : decodeJob(job);
   const labels = new Map(pairsOf(rest).map(([name, value]) => labelOf(name, value)));
   if (jobName === '') throw new PushRefused('job name is required');

@@ -11,14 +11,14 @@ import {
 import { methodsByPath } from './platform/http/methods.ts';
 import { describeCause, problem, toAppError } from './platform/http/problem.ts';
 import { etagReads } from './platform/http/etag.ts';
-import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
-import { createPushRoutes } from './platform/telemetry/push/routes.ts';
 import { observe } from './observe.ts';
 import type { AppEnv } from './platform/http/context.ts';
 import { cartRoutes } from './domains/cart/index.ts';
 import { catalogRoutes } from './domains/catalog/index.ts';
 import { checkoutRoutes } from './domains/checkout/index.ts';
 import { customerRoutes } from './domains/customers/index.ts';
+import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
+import { createPushRoutes } from './platform/telemetry/push/routes.ts';
 import { healthRoutes } from './health.ts';
 import { identityRoutes } from './domains/identity/index.ts';
 import { metricsRoutes } from './metrics-routes.ts';
@@ -38,6 +38,7 @@ export function createApp() {
     .route('/', checkoutRoutes);
   const app = new Hono<AppEnv>()
     .use(observe, securityHeaders, corsByConfig)
+    // A push has its own limit.
     .route('/', createPushRoutes(aggregatorOf))
     .use(limitBody)
     .route('/', healthRoutes)

@@ -1,11 +1,11 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { FlushBatch } from './platform/telemetry/metrics/buffer.ts';
 import type { Family } from './platform/telemetry/metrics/family.ts';
-import { addDelta, emptyTotals, runtimeGauges, toFamilies, type Totals } from './platform/telemetry/metrics/totals.ts';
-import { createRemoteWriter } from './remote-writer.ts';
-import { currencyExponent } from './platform/money.ts';
 import { PushGroups, type Push } from './platform/telemetry/push/groups.ts';
+import { createRemoteWriter } from './platform/telemetry/remote-write/create.ts';
 import type { RemoteWriter, RemoteWriteReport } from './platform/telemetry/remote-write/writer.ts';
+import { addDelta, emptyTotals, runtimeGauges, toFamilies, type Totals } from './platform/telemetry/metrics/totals.ts';
+import { currencyExponent } from './platform/money.ts';
 
 /** Milliseconds in which batches of several isolates share one commit. */
 const GROUP_MS = 20;
@@ -13,7 +13,6 @@ const GROUP_MS = 20;
 const SNAPSHOT_EVERY = 200;
 const SOURCES_MAX = 10_000;
 const DAY_MS = 86_400_000;
-const FIRST_WRITE_MS = 60_000;
 
 type Row = { body: string };
 type Commit = Pick<FlushBatch, 'source' | 'seq' | 'counters' | 'histograms' | 'inFlight'> & { atMs: number };
@@ -30,7 +29,7 @@ export class MetricsAggregator extends DurableObject {
   private commits = 0;
   private flushLagMs = 0;
   private readonly groups: PushGroups;
-  private readonly writer: RemoteWriter | null;
+  private readonly remote: RemoteWriter | null;
 
   constructor(state: DurableObjectState, env: Cloudflare.Env) {
     super(state, env);
@@ -44,23 +43,28 @@ export class MetricsAggregator extends DurableObject {
       this.commits += 1;
     }
     this.groups = new PushGroups(sql);
-    this.writer = createRemoteWriter(env, { sql, families: () => this.families() });
-    if (this.writer) void state.blockConcurrencyWhile(() => this.wakeLater());
-  }
-
-  /** Once a minute the alarm writes on; it answers when to be woken next. */
-  override async alarm(): Promise<void> {
-    if (this.writer) await this.ctx.storage.setAlarm(await this.writer.run());
-  }
-
-  /** Writes on now; null when there is nowhere to write to. */
-  async writeNow(): Promise<RemoteWriteReport | null> {
-    return this.writer ? await this.writer.pushNow() : null;
+    this.remote = createRemoteWriter(env, sql, () => this.families());
+    if (this.remote !== null) void state.blockConcurrencyWhile(() => this.watch());
   }
 
   /** Null when the push was taken in, otherwise what is wrong with it. */
   push(push: Push): string | null {
     return this.groups.push(push, Date.now());
+  }
+
+  /** Null when no receiver is configured. */
+  async pushNow(): Promise<RemoteWriteReport | null> {
+    return this.remote === null ? null : await this.remote.pushNow();
+  }
+
+  /** The alarm sets itself anew each time; only an object that never had one needs this. */
+  private async watch(): Promise<void> {
+    const { storage } = this.ctx;
+    if ((await storage.getAlarm()) === null) await storage.setAlarm(Date.now());
+  }
+
+  override async alarm(): Promise<void> {
+    if (this.remote !== null) await this.ctx.storage.setAlarm(await this.remote.run());
   }
 
   /** Resolves when the batch is durable; a batch seen before is acknowledged and dropped. */
@@ -91,16 +95,11 @@ export class MetricsAggregator extends DurableObject {
     Object.assign(this.totals.gauges, gauges);
   }
 
-  /** Counts of all isolates, then what was pushed. Commits first, so that a counter that was scraped never goes back. */
+  /** Commits first, so that a counter that was scraped never goes back. */
   async families(): Promise<Family[]> {
     this.commitNow();
     const gauges = { ...this.totals.gauges, ...runtimeGauges(this.totals, this.flushLagMs, Date.now()) };
     return [...toFamilies({ ...this.totals, gauges }, currencyExponent), ...this.groups.families()];
-  }
-
-  private async wakeLater(): Promise<void> {
-    const { storage } = this.ctx;
-    if ((await storage.getAlarm()) === null) await storage.setAlarm(Date.now() + FIRST_WRITE_MS);
   }
 
   private apply(commit: Commit): void {

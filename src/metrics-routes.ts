@@ -3,22 +3,13 @@ import * as z from 'zod';
 import { AppError } from './platform/errors.ts';
 import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
 import { equalSecret } from './platform/auth/hmac.ts';
-import { operation } from './platform/http/operation.ts';
 import { reply } from './platform/http/reply.ts';
+import { operation } from './platform/http/operation.ts';
 import { renderOpenMetrics, renderText } from './platform/telemetry/metrics/exposition.ts';
 import type { AppContext, AppEnv } from './platform/http/context.ts';
 
 /** Below the scraper's own five seconds. */
 const ANSWER_TIMEOUT_MS = 4_000;
-const WriteReport = z
-  .object({
-    series: z.int(),
-    bytes: z.int(),
-    status: z.int().nullable(),
-    outcome: z.enum(['taken', 'refused', 'kept']),
-  })
-  .meta({ id: 'WriteReport' });
-
 const TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
@@ -44,6 +35,16 @@ async function withinTime<T>(work: Promise<T>): Promise<T> {
     if (timer !== null) clearTimeout(timer);
   }
 }
+
+/** `bytes` of the compressed body; `status` of the receiver's answer, null when there was none. */
+const RemoteWrite = z
+  .object({
+    series: z.int(),
+    bytes: z.int(),
+    status: z.int().nullable(),
+    outcome: z.enum(['taken', 'refused', 'kept']),
+  })
+  .meta({ id: 'RemoteWrite' });
 
 /** Everything or nothing: a partial sum would read as a counter that went back. */
 export const metricsRoutes = new Hono<AppEnv>()
@@ -75,17 +76,17 @@ export const metricsRoutes = new Hono<AppEnv>()
   .post(
     '/metrics/push',
     operation({
-      summary: 'Write the counts to REMOTE_WRITE_URL now',
+      summary: 'Sends all metrics to the remote-write receiver now',
       tag: 'Operations',
       auth: 'metrics',
-      replies: { 200: WriteReport },
-      errors: ['unauthenticated', 'not_found', 'dependency_unavailable'],
+      replies: { 200: RemoteWrite },
+      errors: ['unauthenticated', 'not_found'],
       idempotencyKey: 'ignored',
     }),
     async (c) => {
       requireMetricsToken(c);
-      const report = await withinTime(aggregatorOf(c.env).writeNow());
-      if (!report) throw new AppError('not_found', 'REMOTE_WRITE_URL is not set.');
-      return reply(c, WriteReport, report);
+      const report = await aggregatorOf(c.env).pushNow();
+      if (report === null) throw new AppError('not_found', 'Remote write is off: REMOTE_WRITE_URL is not set.');
+      return reply(c, RemoteWrite, report);
     },
   );

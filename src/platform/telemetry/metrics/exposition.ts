@@ -1,8 +1,5 @@
 import type { Family, Sample } from './family.ts';
-import { canonicalBound, formatFloat } from './float.ts';
-
-export const TEXT_MEDIA_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
-export const OPEN_METRICS_MEDIA_TYPE = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
+import { canonicalBound } from './float.ts';
 
 function escapeHelp(text: string): string {
   return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
@@ -12,13 +9,18 @@ function escapeLabel(text: string): string {
   return escapeHelp(text).replaceAll('"', '\\"');
 }
 
+function formatValue(value: number): string {
+  if (Object.is(value, -0)) return '-0';
+  return Number.isFinite(value) || Number.isNaN(value) ? String(value) : value > 0 ? '+Inf' : '-Inf';
+}
+
 function renderSample({ name, labels, value }: Sample, time: string, bound: (text: string) => string): string {
   const pairs = Object.entries(labels).map(([label, text]) => {
     const shown = label === 'le' || label === 'quantile' ? bound(text) : text;
     return `${label}="${escapeLabel(shown)}"`;
   });
   const braces = pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
-  return `${name}${braces} ${formatFloat(value)}${time}\n`;
+  return `${name}${braces} ${formatValue(value)}${time}\n`;
 }
 
 /** Prometheus text format 0.0.4; a family without samples is left out, and so is an empty help. */

@@ -1,6 +1,6 @@
 /** Text as Go's `%q` writes it: errors of this kind are read by people who know them from Go programs. */
 export function quote(text: string): string {
-  return `"${[...text].map((character) => escape(character, '"')).join('')}"`;
+  return `"${Array.from(text, (character) => escape(character, '"')).join('')}"`;
 }
 
 /** One character as Go's `%q` writes a byte. */

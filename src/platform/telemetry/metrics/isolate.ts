@@ -23,7 +23,7 @@ export interface MetricsStub extends Aggregator {
   setGauges(values: Record<string, number>): Promise<void>;
   families(): Promise<Family[]>;
   push(push: Push): Promise<string | null>;
-  writeNow(): Promise<RemoteWriteReport | null>;
+  pushNow(): Promise<RemoteWriteReport | null>;
 }
 
 interface Namespace {

@@ -2,7 +2,7 @@ import type { Family } from './family.ts';
 import { parseFloatText } from './float.ts';
 import { quote, quoteCharacter } from './go-text.ts';
 import { emptyPoint, toFamily, type Kind, type Point, type PointFamily } from './point.ts';
-import { EndOfInput, isBlank, Reader, TextFormatError } from './reader.ts';
+import { EndOfInput, isBlank, Reader } from './reader.ts';
 
 export { TextFormatError } from './reader.ts';
 
@@ -52,28 +52,28 @@ class TextParser {
   }
 
   #line(): void {
-    if (this.#in.byte === '\n') return;
-    if (this.#in.byte === '#') this.#comment();
+    if (this.#in.is('\n')) return;
+    if (this.#in.is('#')) this.#comment();
     else this.#sample();
   }
 
   #comment(): void {
     const from = this.#in;
     from.skipBlank();
-    if (from.byte === '\n') return;
+    if (from.is('\n')) return;
     const keyword = from.untilBlank();
-    if (from.byte === '\n') return;
+    if (from.is('\n')) return;
     if (keyword !== 'HELP' && keyword !== 'TYPE') {
       from.untilNewline();
       return;
     }
     from.skipBlank();
     const name = from.metricName();
-    if (from.byte === '\n') return;
+    if (from.is('\n')) return;
     if (!isBlank(from.byte)) throw from.fault('invalid metric name in comment');
     const { family } = this.#target(name);
     from.skipBlank();
-    if (from.byte === '\n') return;
+    if (from.is('\n')) return;
     if (keyword === 'HELP') this.#help(family);
     else this.#type(family);
   }
@@ -118,7 +118,7 @@ class TextParser {
     const { family, part } = this.#target(name);
     family.type ??= 'untyped';
     from.skipIfBlank();
-    const labels = from.byte === '{' ? this.#labels(family) : [];
+    const labels = from.is('{') ? this.#labels(family) : [];
     const bound = this.#bound(family, labels);
     const point = this.#point(family, labels);
     const given = from.untilBlank();
@@ -130,7 +130,7 @@ class TextParser {
     else if (!Number.isNaN(bound)) {
       point.steps.push([bound, family.type === 'histogram' ? wholeNumber(value) : value]);
     }
-    if (from.byte !== '\n') this.#timestamp(point);
+    if (!from.is('\n')) this.#timestamp(point);
   }
 
   #timestamp(point: Point): void {
@@ -146,17 +146,11 @@ class TextParser {
   /** Takes `le` or `quantile` out of the labels. NaN without one. */
   #bound(family: Draft, labels: Point['labels']): number {
     const name = family.type === 'histogram' ? 'le' : family.type === 'summary' ? 'quantile' : null;
-    let bound = NaN;
-    for (let index = labels.length - 1; name !== null && index >= 0; index -= 1) {
-      const [label, text] = labels[index] ?? ['', ''];
-      if (label !== name) continue;
-      labels.splice(index, 1);
-      const value = parseFloatText(text);
-      if (value === null) {
-        throw this.#in.fault(`expected float as value for '${name}' label, got ${quote(text)}`);
-      }
-      if (Number.isNaN(bound)) bound = value;
-    }
+    const at = labels.findIndex(([label]) => label === name);
+    const [taken] = at < 0 ? [] : labels.splice(at, 1);
+    if (taken === undefined) return NaN;
+    const bound = parseFloatText(taken[1]);
+    if (bound === null) throw this.#in.fault(`expected float as value for '${taken[0]}' label, got ${quote(taken[1])}`);
     return bound;
   }
 
@@ -177,26 +171,25 @@ class TextParser {
     const labels: Point['labels'] = [];
     for (;;) {
       from.skipBlank();
-      if (from.byte === '}') break;
+      if (from.is('}')) break;
       const name = from.labelName();
       if (name === '') throw from.fault(`invalid label name for metric ${quote(metric)}`);
       from.skipIfBlank();
-      if (from.byte !== '=') throw from.fault(`expected '=' after label name, found ${quoteCharacter(from.byte)}`);
+      if (!from.is('=')) throw from.fault(`expected '=' after label name, found ${quoteCharacter(from.byte)}`);
       if (name === '__name__') throw from.fault(`label name "__name__" is reserved`);
       if (labels.some(([known]) => known === name)) {
         throw from.fault(`duplicate label names for metric ${quote(metric)}`);
       }
       from.skipBlank();
-      if (from.byte !== '"') {
+      if (!from.is('"')) {
         throw from.fault(`expected '"' at start of label value, found ${quoteCharacter(from.byte)}`);
       }
       const value = from.labelValue();
       labels.push([name, value]);
       if (labels.length > LABELS_MAX) throw from.fault(`more than ${LABELS_MAX} labels`);
       from.skipBlank();
-      const after: string = from.byte;
-      if (after === '}') break;
-      if (after !== ',') throw from.fault(`unexpected end of label value ${quote(value)}`);
+      if (from.is('}')) break;
+      if (!from.is(',')) throw from.fault(`unexpected end of label value ${quote(value)}`);
     }
     from.skipBlank();
     return labels;

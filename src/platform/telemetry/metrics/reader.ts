@@ -34,6 +34,10 @@ export class Reader {
     return new TextFormatError(`text format parsing error in line ${this.#line}: ${message}`);
   }
 
+  is(byte: string): boolean {
+    return this.byte === byte;
+  }
+
   /** Goes to the first byte of the next line that is not blank; false at the end of the body. */
   startLine(): boolean {
     this.#line += 1;

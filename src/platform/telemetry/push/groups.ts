@@ -35,8 +35,8 @@ export class PushGroups {
   constructor(sql: Pick<SqlStorage, 'exec'>) {
     this.#sql = sql;
     sql.exec('create table if not exists push_groups (name text primary key, body text not null) without rowid');
-    for (const row of sql.exec('select name, body from push_groups').toArray()) {
-      this.#groups.set(String(row['name']), JSON.parse(String(row['body']), reviveNumber));
+    for (const { name, body } of sql.exec<{ name: string; body: string }>('select name, body from push_groups')) {
+      this.#groups.set(name, JSON.parse(body, reviveNumber));
     }
   }
 

@@ -1,3 +1,4 @@
+import type { Fields } from '../log.ts';
 import type { Family } from '../metrics/family.ts';
 import { buildWriteRequest } from './encode.ts';
 import { snappyCompress } from './snappy.ts';
@@ -28,7 +29,7 @@ export interface RemoteWriterOptions {
   nowMs: () => number;
   fetch: (url: string, init: RequestInit) => Promise<Response>;
   /** One line for the log: refusals and failures. */
-  report: (level: 'warn' | 'error', message: string, facts: Record<string, unknown>) => void;
+  report: (level: 'warn' | 'error', message: string, facts: Fields) => void;
 }
 
 export interface RemoteWriteReport {

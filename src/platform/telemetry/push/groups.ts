@@ -1,3 +1,4 @@
+import type { RowStorage } from '../row-storage.ts';
 import type { Family } from '../metrics/family.ts';
 import { toFamily, type Point, type PointFamily } from '../metrics/point.ts';
 import { inconsistencies } from './check.ts';
@@ -29,14 +30,14 @@ interface Group {
 
 /** Pushed metrics by group, kept in the object's SQLite as one row a group. Times are milliseconds since the epoch. */
 export class PushGroups {
-  readonly #sql: Pick<SqlStorage, 'exec'>;
+  readonly #sql: RowStorage;
   readonly #groups = new Map<string, Group>();
 
-  constructor(sql: Pick<SqlStorage, 'exec'>) {
+  constructor(sql: RowStorage) {
     this.#sql = sql;
     sql.exec('create table if not exists push_groups (name text primary key, body text not null) without rowid');
-    for (const { name, body } of sql.exec<{ name: string; body: string }>('select name, body from push_groups')) {
-      this.#groups.set(name, JSON.parse(body, reviveNumber));
+    for (const { name, body } of sql.exec('select name, body from push_groups').toArray()) {
+      if (typeof name === 'string' && typeof body === 'string') this.#groups.set(name, JSON.parse(body, reviveNumber));
     }
   }
 

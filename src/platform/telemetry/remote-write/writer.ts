@@ -1,3 +1,4 @@
+import type { RowStorage } from '../row-storage.ts';
 import type { Fields } from '../log.ts';
 import type { Family } from '../metrics/family.ts';
 import { buildWriteRequest } from './encode.ts';
@@ -23,7 +24,7 @@ export interface RemoteWriteTarget {
 }
 
 export interface RemoteWriterOptions {
-  sql: Pick<SqlStorage, 'exec'>;
+  sql: RowStorage;
   target: RemoteWriteTarget;
   families: () => Promise<Family[]>;
   nowMs: () => number;

@@ -5,6 +5,7 @@ import { PushGroups, type Push } from './platform/telemetry/push/groups.ts';
 import { createRemoteWriter } from './platform/telemetry/remote-write/create.ts';
 import type { RemoteWriter, RemoteWriteReport } from './platform/telemetry/remote-write/writer.ts';
 import { addDelta, emptyTotals, runtimeGauges, toFamilies, type Totals } from './platform/telemetry/metrics/totals.ts';
+import { systemClock } from './platform/clock.ts';
 import { currencyExponent } from './platform/money.ts';
 
 /** Milliseconds in which batches of several isolates share one commit. */
@@ -49,7 +50,7 @@ export class MetricsAggregator extends DurableObject {
 
   /** Null when the push was taken in, otherwise what is wrong with it. */
   push(push: Push): string | null {
-    return this.groups.push(push, Date.now());
+    return this.groups.push(push, systemClock.now().getTime());
   }
 
   /** Null when no receiver is configured. */

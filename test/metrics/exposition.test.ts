@@ -47,9 +47,12 @@ const family = fc
     type: fc.constantFrom('counter', 'gauge', 'untyped', 'histogram', 'summary'),
   })
   .chain(({ name, help, type }) =>
-    (type === 'histogram' || type === 'summary' ? composite(name, type) : plain(name)).map(
-      (samples): Family => ({ name, help, type, samples }),
-    ),
+    (type === 'histogram' || type === 'summary' ? composite(name, type) : plain(name)).map((samples): Family => ({
+      name,
+      help,
+      type,
+      samples,
+    })),
   );
 const families = fc.uniqueArray(family, { maxLength: 4, selector: ({ name }) => name });
 

@@ -1,6 +1,6 @@
 import type { Family } from './family.ts';
 import { parseFloatText } from './float.ts';
-import { quote, quoteCharacter } from './go-text.ts';
+import { quote, quoteBytes, quoteCharacter } from './go-text.ts';
 import { emptyPoint, toFamily, type Kind, type Point, type PointFamily } from './point.ts';
 import { EndOfInput, isBlank, Reader } from './reader.ts';
 
@@ -90,7 +90,7 @@ class TextParser {
     }
     const given = this.#in.untilNewline();
     const kind = given.toLowerCase();
-    if (!isKind(kind)) throw this.#in.fault(`unknown metric type ${quote(given)}`);
+    if (!isKind(kind)) throw this.#in.fault(`unknown metric type ${quoteBytes(given)}`);
     family.type = kind;
   }
 
@@ -123,7 +123,7 @@ class TextParser {
     const point = this.#point(family, labels);
     const given = from.untilBlank();
     const value = parseFloatText(given);
-    if (value === null) throw from.fault(`expected float as value, got ${quote(given)}`);
+    if (value === null) throw from.fault(`expected float as value, got ${quoteBytes(given)}`);
     if (family.type !== 'histogram' && family.type !== 'summary') point.value = value;
     else if (part === 'sum') point.sum = value;
     else if (part === 'count') point.count = wholeNumber(value);
@@ -137,10 +137,10 @@ class TextParser {
     const from = this.#in;
     from.skipBlank();
     const given = from.untilBlank();
-    if (!/^[+-]?\d{1,18}$/.test(given)) throw from.fault(`expected integer as timestamp, got ${quote(given)}`);
+    if (!/^[+-]?\d{1,18}$/.test(given)) throw from.fault(`expected integer as timestamp, got ${quoteBytes(given)}`);
     point.timestampMs = Number(given);
     const rest = from.untilNewline();
-    if (rest !== '') throw from.fault(`spurious string after timestamp: ${quote(rest)}`);
+    if (rest !== '') throw from.fault(`spurious string after timestamp: ${quoteBytes(rest)}`);
   }
 
   /** Takes `le` or `quantile` out of the labels. NaN without one. */

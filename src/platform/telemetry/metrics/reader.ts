@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { quote } from './go-text.ts';
+import { quoteBytes } from './go-text.ts';
 
 /** A body that breaks the text format; the message names the line. */
 export class TextFormatError extends Error {
@@ -85,14 +85,14 @@ export class Reader {
     try {
       return utf8(bytes, true);
     } catch {
-      throw this.fault(`invalid label value ${quote(bytes)}`);
+      throw this.fault(`invalid label value ${quoteBytes(bytes)}`);
     }
   }
 
   #unescape(end: string, escapes: Record<string, string>): string {
     let token = '';
     while (this.byte !== end) {
-      if (this.byte === '\n') throw this.fault(`label value ${quote(utf8(token, false))} contains unescaped new-line`);
+      if (this.byte === '\n') throw this.fault(`label value ${quoteBytes(token)} contains unescaped new-line`);
       if (this.byte === '\\') {
         this.#next();
         const meant = escapes[this.byte];

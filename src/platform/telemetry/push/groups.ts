@@ -1,6 +1,6 @@
-import type { RowStorage } from '../row-storage.ts';
 import type { Family } from '../metrics/family.ts';
 import { toFamily, type Point, type PointFamily } from '../metrics/point.ts';
+import type { Sql } from '../sql.ts';
 import { inconsistencies } from './check.ts';
 import type { GroupLabels } from './key.ts';
 
@@ -30,10 +30,10 @@ interface Group {
 
 /** Pushed metrics by group, kept in the object's SQLite as one row a group. Times are milliseconds since the epoch. */
 export class PushGroups {
-  readonly #sql: RowStorage;
+  readonly #sql: Sql;
   readonly #groups = new Map<string, Group>();
 
-  constructor(sql: RowStorage) {
+  constructor(sql: Sql) {
     this.#sql = sql;
     sql.exec('create table if not exists push_groups (name text primary key, body text not null) without rowid');
     for (const { name, body } of sql.exec('select name, body from push_groups').toArray()) {
@@ -116,10 +116,11 @@ export class PushGroups {
     const reserved = fresh.find(({ name }) => RESERVED.test(name));
     if (reserved) return `${reserved.name} is counted by the shop itself`;
     const others = [...this.#groups].flatMap(([name, group]) => (name === key ? [] : group.families));
-    const all = mergeByName([...others, ...families]);
-    const points = all.reduce((sum, family) => sum + family.points.length, 0);
+    const points = [...others, ...families].reduce((sum, family) => sum + family.points.length, 0);
     if (points > POINTS_MAX) return `there may be ${POINTS_MAX} metrics in all groups together`;
-    const faults = inconsistencies(sorted(all), names);
+    // What the push does not name was checked when it came: of it only name and type matter.
+    const all = [...others, ...families].map((family) => (names.has(family.name) ? family : { ...family, points: [] }));
+    const faults = inconsistencies(sorted(mergeByName(all)), names);
     if (faults.length < 2) return faults[0] ?? null;
     return `${faults.length} error(s) occurred:\n${faults.map((fault) => `* ${fault}`).join('\n')}`;
   }

@@ -9,6 +9,9 @@ export class PushRefused extends Error {
   override readonly name = 'PushRefused';
 }
 
+/** The key itself cannot be exposed, so no group can have it. */
+export class KeyNotText extends PushRefused {}
+
 const BASE64 = '@base64';
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 const LABELS_MAX = 30;
@@ -91,6 +94,6 @@ function utf8(bytes: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new PushRefused('a label value in the path is not UTF-8');
+    throw new KeyNotText('a label in the path has a value that is not UTF-8');
   }
 }

@@ -6,7 +6,7 @@ import type { AppContext, AppEnv } from '../../http/context.ts';
 import { parsePoints, TextFormatError } from '../metrics/parse.ts';
 import type { PointFamily } from '../metrics/point.ts';
 import type { Push } from './groups.ts';
-import { groupOfPath, PushRefused } from './key.ts';
+import { groupOfPath, KeyNotText, PushRefused } from './key.ts';
 import { parseDelimited } from './protobuf.ts';
 
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -75,6 +75,9 @@ async function takeIn(c: AppContext, target: PushTarget): Promise<Response> {
     if (fault !== null) return answer(`${INCONSISTENT}: ${fault}`, 400);
     return new Response(null, { status: mode === 'remove' ? 202 : 200 });
   } catch (error) {
+    if (error instanceof KeyNotText) {
+      return mode === 'remove' ? new Response(null, { status: 202 }) : answer(`${INCONSISTENT}: ${error.message}`, 400);
+    }
     if (error instanceof PushRefused || error instanceof TextFormatError) return answer(error.message, 400);
     throw error;
   }

@@ -1,6 +1,6 @@
-import type { RowStorage } from '../row-storage.ts';
 import type { Fields } from '../log.ts';
 import type { Family } from '../metrics/family.ts';
+import type { Sql } from '../sql.ts';
 import { buildWriteRequest } from './encode.ts';
 import { snappyCompress } from './snappy.ts';
 
@@ -24,7 +24,7 @@ export interface RemoteWriteTarget {
 }
 
 export interface RemoteWriterOptions {
-  sql: RowStorage;
+  sql: Sql;
   target: RemoteWriteTarget;
   families: () => Promise<Family[]>;
   nowMs: () => number;
@@ -153,10 +153,10 @@ export class RemoteWriter {
   #load(): Frozen | null {
     const [row] = this.#options.sql.exec('select * from remote_write where body is not null').toArray();
     const body = row?.['body'];
-    if (row === undefined || !(body instanceof ArrayBuffer || ArrayBuffer.isView(body))) return null;
+    if (row === undefined || !(body instanceof ArrayBuffer)) return null;
     return {
       atMs: Number(row['at_ms']),
-      body: body instanceof ArrayBuffer ? new Uint8Array(body) : new Uint8Array(body.buffer).slice(),
+      body: new Uint8Array(body),
       series: Number(row['series']),
       attempts: Number(row['attempts']),
       notBeforeMs: Number(row['not_before_ms']),

@@ -14,7 +14,7 @@ const TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
 /** Closed by default: without a METRICS_TOKEN nobody reads or pushes. */
-export function requireMetricsToken(c: AppContext): void {
+function requireMetricsToken(c: AppContext): void {
   const { METRICS_TOKEN } = c.get('deps').config;
   const given = /^Bearer (\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
   if (METRICS_TOKEN === undefined || given === undefined || !equalSecret(given, METRICS_TOKEN)) {

@@ -1,4 +1,4 @@
-import { CHECKOUT_STEPS } from '../../src/platform/telemetry/names.ts';
+import { FUNNEL_STEPS } from '../../src/platform/telemetry/names.ts';
 import { quantile, rate, series, total, totalBy } from './spec.ts';
 import type { Dashboard } from './spec.ts';
 
@@ -180,7 +180,7 @@ export const BUSINESS: Dashboard = {
           unit: 'short',
           width: 12,
           kind: 'bars',
-          queries: CHECKOUT_STEPS.map((step) => ({
+          queries: FUNNEL_STEPS.map((step) => ({
             expr: `sum(increase(${series('ecommerce_checkout_step_total', `step="${step}"`)}[$__range]))`,
             legend: step,
           })),

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { CHECKOUT_STEPS, METRICS } from '../../src/platform/telemetry/names.ts';
+import { FUNNEL_STEPS, METRICS } from '../../src/platform/telemetry/names.ts';
 import type { MetricDefinition } from '../../src/platform/telemetry/names.ts';
 
 /** Values for the labels of the shop's metrics, so that each has more than one series where it may. */
@@ -10,7 +10,7 @@ const LABEL_VALUES: Record<string, readonly string[]> = {
   status: ['200', '201', '302', '404', '503'],
   currency: ['EUR', 'USD'],
   provider: ['test'],
-  step: CHECKOUT_STEPS,
+  step: FUNNEL_STEPS,
 };
 
 /** A shop's metrics `second` seconds after its start: each counter has grown by 10 a second in each of its series. */

@@ -141,6 +141,16 @@ describe('alerts', () => {
   });
 });
 
+test('the README has a line for each alert, with its severity, and for each dashboard', () => {
+  const readme = readFileSync(join(OBSERVABILITY, 'README.md'), 'utf8').replaceAll(/ +/g, ' ');
+  const lines = [...readme.matchAll(/^\| `(\w+)` \| (critical|warning) \|/gm)].map(
+    ([, alert, severity]) => `${alert} ${severity}`,
+  );
+  const alerts = rules.flatMap(({ alert, labels }) => (alert === undefined ? [] : [`${alert} ${labels['severity']}`]));
+  expect(new Set(lines)).toEqual(new Set(alerts));
+  for (const { name } of DASHBOARDS) expect(readme).toContain(`| \`${name}.json\` |`);
+});
+
 test('every metric of the product is drawn, watched or excused', () => {
   const used = new Set([...drawn, ...ruled].flatMap(({ expr }) => parse(expr).selectors.map(({ metric }) => metric)));
   const idle = Object.keys(METRICS).filter(

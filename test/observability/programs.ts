@@ -8,11 +8,14 @@ import { parse, stringify } from 'yaml';
 
 export const OBSERVABILITY = join(import.meta.dirname, '../../observability');
 
-/** Whether the programs are installed; says which one a test is skipped for. */
+/** Whether the programs are installed; says which one a test is skipped for. With REQUIRE_PROGRAMS=1 none is skipped. */
 export function installed(...programs: string[]): boolean {
   const missing = programs.filter((program) => spawnSync(program, ['--version']).error !== undefined);
-  if (missing.length > 0)
-    console.warn(`Skipped: ${missing.join(', ')} is not on PATH (Debian: prometheus, prometheus-alertmanager)`);
+  if (missing.length > 0) {
+    const why = `${missing.join(', ')} is not on PATH (Debian: prometheus, prometheus-alertmanager)`;
+    if (process.env['REQUIRE_PROGRAMS'] === '1') throw new Error(why);
+    console.warn(`Skipped: ${why}`);
+  }
   return missing.length === 0;
 }
 

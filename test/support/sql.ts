@@ -1,8 +1,8 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import type { Sql } from '../../src/platform/telemetry/sql.ts';
+import type { RowStorage } from '../../src/platform/telemetry/row-storage.ts';
 
 /** What a Durable Object's SqlStorage does, on Node's SQLite: blobs come back as ArrayBuffers. */
-export function openSql(): Sql {
+export function openSql(): RowStorage {
   const database = new DatabaseSync(':memory:');
   return {
     exec(query, ...bindings) {

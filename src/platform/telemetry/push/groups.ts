@@ -1,6 +1,6 @@
 import type { Family } from '../metrics/family.ts';
 import { toFamily, type Point, type PointFamily } from '../metrics/point.ts';
-import type { Sql } from '../sql.ts';
+import type { RowStorage } from '../row-storage.ts';
 import { inconsistencies } from './check.ts';
 import type { GroupLabels } from './key.ts';
 
@@ -30,10 +30,17 @@ interface Group {
 
 /** Pushed metrics by group, kept in the object's SQLite as one row a group. Times are milliseconds since the epoch. */
 export class PushGroups {
+<<<<<<< HEAD
   readonly #sql: Sql;
   readonly #groups = new Map<string, Group>();
 
   constructor(sql: Sql) {
+=======
+  readonly #sql: RowStorage;
+  readonly #groups = new Map<string, Group>();
+
+  constructor(sql: RowStorage) {
+>>>>>>> obs-push
     this.#sql = sql;
     sql.exec('create table if not exists push_groups (name text primary key, body text not null) without rowid');
     for (const { name, body } of sql.exec('select name, body from push_groups').toArray()) {

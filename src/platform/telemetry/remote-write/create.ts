@@ -2,11 +2,15 @@ import { ConfigError, parseConfig } from '../../config.ts';
 import { systemClock } from '../../clock.ts';
 import { createLogger } from '../log.ts';
 import type { Family } from '../metrics/family.ts';
-import type { Sql } from '../sql.ts';
+import type { RowStorage } from '../row-storage.ts';
 import { RemoteWriter } from './writer.ts';
 
 /** The writer that the bindings ask for; null without REMOTE_WRITE_URL, or when the bindings are faulty. */
-export function createRemoteWriter(env: object, sql: Sql, families: () => Promise<Family[]>): RemoteWriter | null {
+export function createRemoteWriter(
+  env: object,
+  sql: RowStorage,
+  families: () => Promise<Family[]>,
+): RemoteWriter | null {
   const config = configOf(env);
   if (config?.REMOTE_WRITE_URL === undefined) return null;
   const { SERVICE_NAME, SERVICE_VERSION, ENVIRONMENT } = config;

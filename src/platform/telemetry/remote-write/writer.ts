@@ -1,6 +1,6 @@
 import type { Fields } from '../log.ts';
 import type { Family } from '../metrics/family.ts';
-import type { Sql } from '../sql.ts';
+import type { RowStorage } from '../row-storage.ts';
 import { buildWriteRequest } from './encode.ts';
 import { snappyCompress } from './snappy.ts';
 
@@ -24,7 +24,11 @@ export interface RemoteWriteTarget {
 }
 
 export interface RemoteWriterOptions {
+<<<<<<< HEAD
   sql: Sql;
+=======
+  sql: RowStorage;
+>>>>>>> obs-push
   target: RemoteWriteTarget;
   families: () => Promise<Family[]>;
   nowMs: () => number;

@@ -30,17 +30,10 @@ interface Group {
 
 /** Pushed metrics by group, kept in the object's SQLite as one row a group. Times are milliseconds since the epoch. */
 export class PushGroups {
-<<<<<<< HEAD
-  readonly #sql: Sql;
-  readonly #groups = new Map<string, Group>();
-
-  constructor(sql: Sql) {
-=======
   readonly #sql: RowStorage;
   readonly #groups = new Map<string, Group>();
 
   constructor(sql: RowStorage) {
->>>>>>> obs-push
     this.#sql = sql;
     sql.exec('create table if not exists push_groups (name text primary key, body text not null) without rowid');
     for (const { name, body } of sql.exec('select name, body from push_groups').toArray()) {

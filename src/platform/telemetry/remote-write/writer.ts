@@ -24,11 +24,7 @@ export interface RemoteWriteTarget {
 }
 
 export interface RemoteWriterOptions {
-<<<<<<< HEAD
-  sql: Sql;
-=======
   sql: RowStorage;
->>>>>>> obs-push
   target: RemoteWriteTarget;
   families: () => Promise<Family[]>;
   nowMs: () => number;

@@ -16,8 +16,14 @@ const ROOT = path.resolve(import.meta.dirname, '..');
 const ENVIRONMENT = 'dev';
 const DATABASE = 'shop';
 
+export interface ShopOptions {
+  /** Bindings of the Worker that differ. */
+  env?: Record<string, string>;
+  inspect?: boolean;
+}
+
 /** The demo shop under workerd on real parts, limiter off; close() ends all of it and leaves nothing behind. */
-export async function startShop(products: number): Promise<Workers> {
+export async function startShop(products: number, { env = {}, inspect = false }: ShopOptions = {}): Promise<Workers> {
   const closers: (() => Promise<unknown>)[] = [];
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) await closer();
@@ -31,7 +37,13 @@ export async function startShop(products: number): Promise<Workers> {
     closers.push(() => rm(output, { recursive: true }));
     await wrangler(ROOT, ['deploy', '--dry-run', '--env', ENVIRONMENT, '--outdir', output]);
     const bundle = path.join(output, 'index.js');
-    const workers = await startWorkers({ root: ROOT, environment: ENVIRONMENT, bundle, bindings });
+    const workers = await startWorkers({
+      root: ROOT,
+      environment: ENVIRONMENT,
+      bundle,
+      bindings: { ...bindings, ...env },
+      inspect,
+    });
     closers.push(() => workers.close());
     return { ...workers, close };
   } catch (error) {

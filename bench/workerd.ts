@@ -8,6 +8,8 @@ export interface Workers {
   shop: URL;
   /** A Worker that answers `ok` and does nothing else, in the same workerd. */
   empty: URL;
+  /** Chrome DevTools Protocol, when it was asked for. */
+  inspector: URL | null;
   close(): Promise<void>;
 }
 
@@ -28,12 +30,14 @@ export async function startWorkers(options: {
   environment: string;
   bundle: string;
   bindings: Record<string, string>;
+  inspect?: boolean;
 }): Promise<Workers> {
   const toml = path.join(options.root, 'wrangler.toml');
   const { workerOptions } = unstable_getMiniflareWorkerOptions(toml, options.environment);
   const { bindings, ...configured } = Configured.parse(workerOptions);
   const workerd = new Miniflare(
     convertV4MiniflareOptions({
+      ...(options.inspect === true && { inspectorPort: 0 }),
       workers: [
         {
           name: 'shop',
@@ -51,6 +55,7 @@ export async function startWorkers(options: {
   return {
     shop: await workerd.unsafeGetDirectURL('shop'),
     empty: await workerd.unsafeGetDirectURL('empty'),
+    inspector: options.inspect === true ? await workerd.getInspectorURL() : null,
     close: () => workerd.dispose(),
   };
 }

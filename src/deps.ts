@@ -1,6 +1,9 @@
 import { createDb, createDriver } from './platform/db/db.ts';
+import { createIsolateMetrics, type IsolateMetrics } from './platform/telemetry/metrics/isolate.ts';
 import { createIds } from './platform/id.ts';
 import { createLogger } from './platform/telemetry/log.ts';
+import { createTracing, type Tracing } from './platform/telemetry/trace/tracing.ts';
+import { inThisTrace } from './platform/telemetry/trace/span.ts';
 import { createRedis } from './platform/cache/redis.ts';
 import { describeCause } from './platform/http/problem.ts';
 import { parseConfig } from './platform/config.ts';
@@ -9,29 +12,43 @@ import type { Deps } from './platform/deps.ts';
 import type { RoundTrips } from './platform/db/db.ts';
 
 /** What lives as long as the isolate. */
-export type Runtime = Omit<Deps, 'db' | 'trips' | 'defer'> & { driver: ReturnType<typeof createDriver> };
+export type Runtime = Omit<Deps, 'db' | 'trips' | 'defer'> & {
+  driver: ReturnType<typeof createDriver>;
+  isolate: IsolateMetrics;
+  tracing: Tracing | null;
+};
 
 /** Throws ConfigError naming every faulty binding. */
 export function createRuntime(env: object): Runtime {
   const config = parseConfig(env);
   const clock = systemClock;
+  const ids = createIds(clock);
+  const log = createLogger(config, () => clock.now());
+  const isolate = createIsolateMetrics(clock, ids, config.METRICS_FLUSH_SECONDS);
   return {
     config,
     clock,
-    ids: createIds(clock),
-    log: createLogger(config, () => clock.now()),
+    ids,
+    isolate,
+    metrics: isolate.metrics,
+    log,
+    tracing: createTracing(config, clock, log),
     redis: createRedis(config),
     driver: createDriver(config),
   };
 }
 
 /** What lives as long as one request or one tick; work that is deferred is left in `later`. */
-export function createDeps({ driver, ...shared }: Runtime, trips: RoundTrips, later: (() => Promise<unknown>)[]): Deps {
+export function createDeps(
+  { driver, isolate, tracing: _tracing, ...shared }: Runtime,
+  trips: RoundTrips,
+  later: (() => Promise<unknown>)[],
+): Deps {
   return {
     ...shared,
     trips,
-    db: createDb(driver, trips, shared.config.DATABASE_TIMEOUT_MS),
-    defer: (work) => later.push(work),
+    db: createDb(driver, trips, { timeoutMs: shared.config.DATABASE_TIMEOUT_MS, observe: isolate.observeDb }),
+    defer: (work) => later.push(inThisTrace(work)),
   };
 }
 

@@ -5,6 +5,8 @@ import { createIds } from './platform/id.ts';
 import { ConfigError } from './platform/config.ts';
 import { createLogger } from './platform/telemetry/log.ts';
 import { problem } from './platform/http/problem.ts';
+import { isSampled } from './platform/telemetry/sampling.ts';
+import { toRootSpan } from './platform/telemetry/trace/root.ts';
 import { startRecord, type RequestRecord } from './platform/telemetry/record.ts';
 import { systemClock } from './platform/clock.ts';
 import type { AppContext, AppEnv } from './platform/http/context.ts';
@@ -51,15 +53,19 @@ function levelOf(status: number) {
   return status >= 400 ? 'warn' : 'info';
 }
 
-async function writeLine(c: AppContext, record: RequestRecord, { log, startedAtMs, endedAtMs }: LineContext) {
+/** The one description of a request: its log line, and its server span when it is traced. */
+async function writeLine(c: AppContext, record: RequestRecord, context: LineContext) {
+  const { runtime, isTraced, startedAtMs, endedAtMs } = context;
   const status = c.res.status;
-  log.log(levelOf(status), record.errorCode ?? 'request', {
+  const path = await loggablePath(c.req.path);
+  const route = routeOf(c);
+  runtime.log.log(levelOf(status), record.errorCode ?? 'request', {
     trace_id: record.traceId,
     span_id: record.spanId,
     request_id: record.requestId,
     method: c.req.method,
-    path: await loggablePath(c.req.path),
-    route: routeOf(c),
+    path,
+    route,
     status,
     duration_ms: endedAtMs - startedAtMs,
     user_id: record.userId,
@@ -72,18 +78,74 @@ async function writeLine(c: AppContext, record: RequestRecord, { log, startedAtM
     error_code: record.errorCode,
     cause: record.cause,
   });
+  if (!isTraced) return;
+  runtime.tracing?.add(
+    toRootSpan({
+      ...record,
+      startedAtMs,
+      endedAtMs,
+      method: c.req.method,
+      scheme: new URL(c.req.url).protocol.slice(0, -1),
+      path,
+      route: route === UNMATCHED ? null : route,
+      status,
+    }),
+  );
+}
+
+/** Only what went well may be thinned out; what a trace keeps, its log keeps. */
+function isLogged(status: number, { traceId, rate, isTraced }: { traceId: string; rate: number; isTraced: boolean }) {
+  return isTraced || status < 200 || status >= 300 || isSampled(traceId, rate);
 }
 
 interface LineContext {
-  log: Runtime['log'];
+  runtime: Runtime;
+  isTraced: boolean;
   startedAtMs: number;
   endedAtMs: number;
 }
 
+const UNMATCHED = 'unmatched';
+
 /** The pattern that answered, such as /api/v1/carts/:id; unmatched paths share one value. */
 function routeOf(c: AppContext): string {
   const matched = c.req.matchedRoutes.findLast((route) => route.method !== 'ALL');
-  return matched?.path ?? 'unmatched';
+  return matched?.path ?? UNMATCHED;
+}
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+function countRequest(c: AppContext, { metrics }: Runtime, durationMs: number): void {
+  const method = METHODS.has(c.req.method) ? c.req.method : 'OTHER';
+  const route = routeOf(c);
+  const status = String(c.res.status);
+  metrics.count('ecommerce_http_requests_total', [method, route, status]);
+  if (c.res.status >= 500) metrics.count('ecommerce_http_errors_total', [method, route, status]);
+  metrics.observe('ecommerce_http_request_duration_seconds', durationMs * 1000, [method, route]);
+}
+
+function traceparentOf({ traceId, spanId }: RequestRecord, isTraced: boolean): string {
+  return `00-${traceId}-${spanId}-${isTraced ? '01' : '00'}`;
+}
+
+/** The request's way through the handlers, as a trace when its id is among the sampled; answers whether it was. */
+async function serve(c: AppContext, tracing: Runtime['tracing'], next: () => Promise<void>): Promise<boolean> {
+  const record = c.get('record');
+  if (!tracing?.samples(record.traceId)) {
+    await next();
+    return false;
+  }
+  return await tracing.run(record, c.executionCtx, async (spanId) => {
+    record.spanId = spanId ?? record.spanId;
+    await next();
+    return c.res;
+  });
+}
+
+/** After the deferred work, so that its steps go out with the rest. */
+async function flushSpans(runtime: Runtime): Promise<void> {
+  const flush = runtime.tracing?.flushLater();
+  if (flush) await runLater(runtime, [flush]);
 }
 
 /** Opens the request's record, gives handlers their dependencies and writes one line at the end, whatever happened. */
@@ -98,17 +160,25 @@ export const observe = createMiddleware<AppEnv>(async (c, next) => {
     log.log('fatal', 'misconfigured', { request_id: requestId, faults: runtime.faults });
     const refusal = problem(c, new AppError('misconfigured', 'The operator has to correct the configuration.'));
     refusal.headers.set('X-Request-Id', requestId);
+    refusal.headers.set('traceparent', traceparentOf(record, false));
     return refusal;
   }
   const startedAtMs = runtime.clock.now().getTime();
   const later: (() => Promise<unknown>)[] = [];
   c.set('deps', createDeps(runtime, record.trips, later));
-  await next();
-  c.header('X-Request-Id', requestId);
-  c.header('traceparent', `00-${record.traceId}-${record.spanId}-00`);
+  const isSampled = await serve(c, runtime.tracing, next);
   const endedAtMs = runtime.clock.now().getTime();
+  const isTraced = isSampled || (runtime.tracing?.keeps(c.res.status, endedAtMs - startedAtMs) ?? false);
+  c.header('X-Request-Id', requestId);
+  c.header('traceparent', traceparentOf(record, isTraced));
   const trips = { ...record.trips };
-  later.push(() => writeLine(c, { ...record, trips }, { log: runtime.log, startedAtMs, endedAtMs }));
-  c.executionCtx.waitUntil(runLater(runtime, later));
+  countRequest(c, runtime, endedAtMs - startedAtMs);
+  if (trips.redis > 0) runtime.metrics.count('ecommerce_redis_round_trips_total', [], trips.redis);
+  const flush = runtime.isolate.flushLater(c.env);
+  if (isLogged(c.res.status, { traceId: record.traceId, rate: runtime.config.LOG_SAMPLE, isTraced })) {
+    later.push(() => writeLine(c, { ...record, trips }, { runtime, isTraced, startedAtMs, endedAtMs }));
+  }
+  if (flush) c.executionCtx.waitUntil(runLater(runtime, [flush]));
+  c.executionCtx.waitUntil(runLater(runtime, later).then(() => flushSpans(runtime)));
   return undefined;
 });

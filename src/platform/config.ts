@@ -1,8 +1,10 @@
 import * as z from 'zod';
+import { exactHosts, otlpEndpoint, otlpHeaders } from './telemetry/trace/bindings.ts';
 
 const secret = z.string().min(32, 'must have at least 32 characters');
 const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const milliseconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const fraction = z.coerce.number().min(0).max(1);
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
 
@@ -38,6 +40,22 @@ const bindings = z.object({
 
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'fatal']).default('info'),
   LOG_FORMAT: z.enum(['json', 'console']).default('json'),
+  LOG_SAMPLE: fraction.default(1),
+
+  METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+  METRICS_FLUSH_SECONDS: seconds(1, 20).default(5),
+  REMOTE_WRITE_URL: httpUrl.optional(),
+  REMOTE_WRITE_USERNAME: z.string().min(1).optional(),
+  REMOTE_WRITE_PASSWORD: z.string().min(1).optional(),
+
+  TRACING_ENABLED: flag.default(false),
+  TRACING_EXPORTER: z.enum(['otlp', 'jaeger']).default('otlp'),
+  OTLP_ENDPOINT: otlpEndpoint.optional(),
+  OTLP_HEADERS: otlpHeaders,
+  JAEGER_ENDPOINT: otlpEndpoint.optional(),
+  TRACING_SAMPLING_RATE: fraction.default(0.1),
+  TRACING_SLOW_MS: milliseconds(1, 60_000).default(1_000),
+  TRACE_PROPAGATION_HOSTS: exactHosts,
 
   PAYMENT_TEST_URL: httpUrl.optional(),
   PAYMENT_TEST_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
@@ -65,6 +83,10 @@ function conflictsOf(given: Given): string[] {
   needs('PAYMENT_TEST_URL', 'PAYMENT_TEST_SECRET');
   needs('PAYMENT_TEST_URL', 'PAYMENT_TEST_WEBHOOK_SECRET');
   needs('EVENTS_URL', 'EVENTS_SECRET');
+  if (given['TRACING_ENABLED'] === 'true') {
+    const endpoint = given['TRACING_EXPORTER'] === 'jaeger' ? 'JAEGER_ENDPOINT' : 'OTLP_ENDPOINT';
+    if (given[endpoint] === undefined) faults.push(`${endpoint} is needed with TRACING_ENABLED`);
+  }
   return faults;
 }
 

@@ -1,6 +1,7 @@
 import { Ratelimit } from '@upstash/ratelimit';
 import type { Redis } from '@upstash/redis/cloudflare';
 import type { RoundTrips } from './db/db.ts';
+import { NO_SPAN, startSpan } from './telemetry/trace/span.ts';
 
 export interface RateLimit {
   /** What is limited, such as `public`; part of the key. */
@@ -34,6 +35,7 @@ export async function checkRateLimit(
 ): Promise<RateLimitState | null> {
   if (blocked.size > BLOCKED_MAX) blocked.clear();
   const pipeline = redis.pipeline();
+  let span = NO_SPAN;
   const sent = Promise.withResolvers<ScriptReply[]>();
   const piped = {
     evalsha: async (hash: string, keys: string[], args: unknown[]) => {
@@ -42,6 +44,7 @@ export async function checkRateLimit(
     },
     eval: async (script: string, keys: string[], args: unknown[]) => {
       trips.redis += 1;
+      span.event('resend', { reason: 'NOSCRIPT' });
       return await redis.eval(script, keys, args.map(String));
     },
   };
@@ -58,12 +61,17 @@ export async function checkRateLimit(
     const answer = limiter.limit(limit.subject);
     if (pipeline.length() > 0) {
       trips.redis += 1;
+      span = startSpan('PIPELINE', { 'db.operation.name': 'PIPELINE' }, 'redis');
+      span.set({ 'db.operation.batch.size': pipeline.length() });
       pipeline.exec({ keepErrors: true }).then(sent.resolve, sent.reject);
     }
     const { success, limit: max, remaining, reset } = await answer;
     return { allowed: success, limit: max, remaining, resetAtMs: reset };
-  } catch {
+  } catch (error) {
+    span.fail(error instanceof Error ? error.name : 'unknown');
     return null;
+  } finally {
+    span.end();
   }
 }
 

@@ -105,6 +105,7 @@ export class Contract {
     const type = mediaType(response);
     if (!(type in content))
       return [...faults, `media type ${type || '(none)'} is not ${Object.keys(content).join(' or ')}`];
+    if (!type.endsWith('json')) return faults;
     const owner = '$ref' in described ? String(described.$ref) : pointer('paths', template, verb, 'responses', status);
     return [...faults, ...this.#bodyFaults(`api${owner}${pointer('content', type, 'schema').slice(1)}`, body)];
   }

@@ -1,6 +1,7 @@
 import { customerIdOf, type Actor } from '../../platform/auth/actor.ts';
 import { AlreadyApplied } from '../../platform/db/errors.ts';
 import type { Sql } from '../../platform/db/sql.ts';
+import type { FunnelStep } from '../../platform/telemetry/names.ts';
 import type { Deps } from '../../platform/deps.ts';
 import { notFound } from '../../platform/errors.ts';
 import { claimStatements, type Claim } from '../../platform/http/idempotency.ts';
@@ -45,7 +46,10 @@ export async function createCart(
   ];
   try {
     const row = await deps.db.commit(statements, cartView(id, key.customerId), { resend: true });
-    if (row) return row;
+    if (row) {
+      countStep(deps, 'cart_created');
+      return row;
+    }
   } catch (error) {
     if (!(error instanceof AlreadyApplied)) throw error;
   }
@@ -83,12 +87,25 @@ async function change(
   return row;
 }
 
+/** One step of the funnel that was done. */
+function countStep({ metrics }: Deps, step: FunnelStep): void {
+  metrics.count('ecommerce_checkout_step_total', [step]);
+}
+
 type Verb<Input> = (deps: Deps, actor: Actor, on: CartChange, input: Input) => Promise<CartRow>;
 
-export const updateCart: Verb<CartPatch> = (deps, actor, on, patch) => change(deps, actor, on, patchCart(on.id, patch));
+export const updateCart: Verb<CartPatch> = async (deps, actor, on, patch) => {
+  const row = await change(deps, actor, on, patchCart(on.id, patch));
+  if (patch.shipping_address) countStep(deps, 'address_set');
+  if (patch.shipping_option_id) countStep(deps, 'shipping_chosen');
+  return row;
+};
 
-export const addItem: Verb<NewItem> = (deps, actor, on, item) =>
-  change(deps, actor, on, addItems(on.id, withIds(deps, [item]), 'body'));
+export const addItem: Verb<NewItem> = async (deps, actor, on, item) => {
+  const row = await change(deps, actor, on, addItems(on.id, withIds(deps, [item]), 'body'));
+  countStep(deps, 'item_added');
+  return row;
+};
 
 /** Quantity 0 removes the line. */
 export const setItemQuantity: Verb<{ itemId: string; quantity: number }> = (deps, actor, on, { itemId, quantity }) =>

@@ -12,6 +12,7 @@ import {
 import { cartView, createCart, removeUnordered, type CartRow, type NewCart } from '../cart/index.ts';
 import { guestToken, orderById, type OrderRow } from '../orders/index.ts';
 import { assertManualAllowed, onlineProvider } from '../payments/index.ts';
+import { countOrder } from './metrics.ts';
 import { liveOrderOfCart, placeStatements, type LiveOrder } from './queries.ts';
 import { isSettledAtOnce, planOrder, type OrderPlan } from './rules.ts';
 import { resume, settle } from './settle.ts';
@@ -96,7 +97,10 @@ interface Request {
 async function placeNew(deps: Deps, actor: Actor, cart: CartRow, { input, claim }: Request): Promise<Placed> {
   const planned = plan(deps, cart, input, claim);
   const opened = await open(deps, actor, planned, claim);
-  if (isSettledAtOnce(planned)) return { order: opened };
+  if (isSettledAtOnce(planned)) {
+    countOrder(deps, { currency: cart.currency, total: planned.totals.total });
+    return { order: opened };
+  }
   const order = await settle(deps, {
     id: planned.orderId,
     attempt: planned.attempt,

@@ -11,6 +11,7 @@ import {
   type NewTransaction,
   type Outcome,
 } from '../payments/index.ts';
+import { countOutcome } from './metrics.ts';
 import {
   confirmStatements,
   endLease,
@@ -134,7 +135,10 @@ export async function settle(deps: Deps, order: TakenOrder): Promise<OrderRow> {
   const statements = [requireFence(order.id, order.attempt), ...finishStatements(deps, order, outcome)];
   try {
     const row = await deps.db.commit(statements, orderById(order.id), { resend: true });
-    if (row) return row;
+    if (row) {
+      countOutcome(deps, order, outcome);
+      return row;
+    }
   } catch (error) {
     if (!(error instanceof FenceLost) && !(error instanceof AlreadyApplied)) throw error;
   }

@@ -1,6 +1,7 @@
 import type { Deps } from '../../platform/deps.ts';
 import { describeCause } from '../../platform/http/problem.ts';
 import { hmacSha256Base64 } from '../../platform/auth/hmac.ts';
+import { tracedFetch } from '../../platform/telemetry/trace/steps.ts';
 import { unixSeconds } from '../../platform/clock.ts';
 import { markDelivered, markFailed, takeDueEvents, type FailedDelivery, type OutboxRow } from './queries.ts';
 import { retryDelayS } from './rules.ts';
@@ -18,7 +19,7 @@ async function post(deps: Deps, url: string, secret: string, event: OutboxRow): 
   });
   const timestamp = String(unixSeconds(deps.clock));
   const signature = await hmacSha256Base64(secret, `${event.id}.${timestamp}.${body}`);
-  const response = await fetch(url, {
+  const response = await tracedFetch(url, {
     method: 'POST',
     body,
     redirect: 'manual',

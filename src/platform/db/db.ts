@@ -1,7 +1,9 @@
 import { neon, neonConfig, types } from '@neondatabase/serverless';
 import type { Config } from '../config.ts';
+import { traceBatch } from '../telemetry/trace/steps.ts';
+import type { Span } from '../telemetry/trace/span.ts';
 import { compile, sql, type Sql } from './sql.ts';
-import { DatabaseUnreachable, isRetryable, translate } from './errors.ts';
+import { DatabaseUnreachable, isRefusal, isRetryable, translate } from './errors.ts';
 
 export type Rows<Statements extends readonly Sql[]> = {
   -readonly [Index in keyof Statements]: Statements[Index] extends Sql<infer Row> ? Row[] : never;
@@ -58,23 +60,55 @@ export function createDriver(config: Config): Driver {
   return neon(config.DATABASE_URL);
 }
 
+/** Told when an exchange starts; the function it answers is told how it ended: null, or the kind of failure. */
+export type DbObserver = (
+  kind: 'read' | 'write',
+  statements: readonly Sql[],
+) => (failure: 'refused' | 'race' | 'unreachable' | 'error' | null) => void;
+
+function failureOf(thrown: unknown): 'refused' | 'race' | 'unreachable' | 'error' {
+  if (isRetryable(thrown)) return 'race';
+  const error = translate(thrown);
+  if (error instanceof DatabaseUnreachable) return 'unreachable';
+  return isRefusal(error) ? 'refused' : 'error';
+}
+
+interface BatchOptions {
+  readOnly: boolean;
+  resends: number;
+}
+
 /** Counts into `trips`; every exchange is bounded by `timeoutMs`. */
-export function createDb(driver: Driver, trips: RoundTrips, timeoutMs: number): Db {
+export function createDb(driver: Driver, trips: RoundTrips, options: { timeoutMs: number; observe: DbObserver }): Db {
+  const { timeoutMs, observe } = options;
+
   async function send(statements: readonly Sql[], readOnly: boolean): Promise<unknown[][]> {
     trips.db += 1;
     const queries = statements.map((statement) => {
       const { text, values } = compile(statement);
       return driver.query(text, values, { types: typeParsers });
     });
-    const results: unknown = await driver.transaction(queries, {
-      isolationLevel: readOnly ? 'RepeatableRead' : 'ReadCommitted',
-      readOnly,
-      fetchOptions: { signal: AbortSignal.timeout(timeoutMs) },
-    });
-    return asRows(results);
+    const ended = observe(readOnly ? 'read' : 'write', statements);
+    try {
+      const results: unknown = await driver.transaction(queries, {
+        isolationLevel: readOnly ? 'RepeatableRead' : 'ReadCommitted',
+        readOnly,
+        fetchOptions: { signal: AbortSignal.timeout(timeoutMs) },
+      });
+      ended(null);
+      return asRows(results);
+    } catch (thrown) {
+      ended(failureOf(thrown));
+      throw thrown;
+    }
   }
 
-  async function run(statements: readonly Sql[], { readOnly, resends }: { readOnly: boolean; resends: number }) {
+  function run(statements: readonly Sql[], options: BatchOptions): Promise<unknown[][]> {
+    const texts = () => statements.map((statement) => compile(statement).text);
+    return traceBatch(options.readOnly, texts, (span) => attempt(statements, options, span));
+  }
+
+  async function attempt(statements: readonly Sql[], { readOnly, resends }: BatchOptions, span: Span) {
     let races = 0;
     let resent = 0;
     for (;;) {
@@ -83,11 +117,16 @@ export function createDb(driver: Driver, trips: RoundTrips, timeoutMs: number): 
       } catch (thrown) {
         if (isRetryable(thrown) && races < RACES_MAX) {
           races += 1;
+          span.event('retry', { reason: 'race' });
           continue;
         }
         const error = translate(thrown);
-        if (!(error instanceof DatabaseUnreachable) || resent >= resends) throw error;
+        if (!(error instanceof DatabaseUnreachable) || resent >= resends) {
+          if (!isRefusal(error)) span.fail(error.name);
+          throw error;
+        }
         resent += 1;
+        span.event('resend', { reason: 'unreachable' });
       }
     }
   }

@@ -28,6 +28,11 @@ export class DatabaseUnreachable extends Error {
   override readonly name = 'DatabaseUnreachable';
 }
 
+/** A batch that stopped itself by require(): an answer, not a fault. */
+export function isRefusal(error: unknown): boolean {
+  return [AppError, IdempotencyConflict, AlreadyApplied, FenceLost].some((refusal) => error instanceof refusal);
+}
+
 export function isRetryable(error: unknown): boolean {
   return error instanceof NeonDbError && RETRYABLE.has(error.code ?? '');
 }

@@ -73,7 +73,7 @@ export const identify = createMiddleware<AppEnv>(async (c, next) => {
 
 /** Without Redis requests go on: a cache must not take the shop down. The log line says so. */
 export const limitRate = createMiddleware<AppEnv>(async (c, next) => {
-  const { config, redis, trips, clock } = c.get('deps');
+  const { config, redis, trips, clock, metrics } = c.get('deps');
   const record = c.get('record');
   if (!config.RATE_LIMIT_ENABLED) {
     record.limiter = 'off';
@@ -89,12 +89,14 @@ export const limitRate = createMiddleware<AppEnv>(async (c, next) => {
   };
   const state = await checkRateLimit(redis, limit, trips);
   record.limiter = state ? (state.allowed ? 'allowed' : 'limited') : 'unreachable';
+  if (!state) metrics.count('ecommerce_rate_limiter_unreachable_total', []);
   if (!state) return await next();
   const resetS = Math.max(1, Math.ceil((state.resetAtMs - clock.now().getTime()) / 1000));
   c.header('RateLimit-Limit', String(state.limit));
   c.header('RateLimit-Remaining', String(state.remaining));
   c.header('RateLimit-Reset', String(resetS));
   if (!state.allowed) {
+    metrics.count('ecommerce_rate_limited_total', [limit.name]);
     throw new AppError('rate_limited', `Try again in ${resetS} s.`, { retryAfterS: resetS });
   }
   return await next();

@@ -23,7 +23,7 @@ const SUCCESS: Record<string, string> = { 200: 'OK.', 201: 'Created.', 202: 'Acc
 
 export function operationObject(endpoint: Endpoint, components: Components): JsonSchema {
   const { operation, inputs } = endpoint;
-  const security = { none: [], optional: [{}, { bearer: [] }], customer: [{ bearer: [] }] };
+  const security = { none: [], optional: [{}, { bearer: [] }], customer: [{ bearer: [] }], metrics: [{ bearer: [] }] };
   return {
     operationId: operationId(endpoint),
     summary: operation.summary,
@@ -109,7 +109,7 @@ function responses(endpoint: Endpoint, components: Components): JsonSchema {
   for (const [status, schema] of Object.entries(endpoint.operation.replies)) {
     const codes = refusals.find(([each]) => String(each) === status)?.[1];
     const content = {
-      ...(schema && { 'application/json': { schema: components.addSchema(schema, 'output') } }),
+      ...(schema && contentOf(endpoint, components.addSchema(schema, 'output'))),
       ...(codes && problemContent(Number(status), codes, endpoint, components)),
     };
     const headers: ResponseHeader[] = isTaggedRead(endpoint) || isVersioned(schema) ? ['ETag'] : [];
@@ -121,6 +121,11 @@ function responses(endpoint: Endpoint, components: Components): JsonSchema {
     };
   }
   return all;
+}
+
+function contentOf({ operation }: Endpoint, schema: JsonSchema): JsonSchema {
+  const types = operation.mediaTypes ?? ['application/json'];
+  return Object.fromEntries(types.map((type) => [type, { schema }]));
 }
 
 /** What it declares, and what follows from its validators, headers and middleware. */

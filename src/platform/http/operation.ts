@@ -7,9 +7,11 @@ import type { AppEnv } from './context.ts';
 export interface Operation {
   summary: string;
   tag: string;
-  /** Who may call: anybody, a bearer token if there is one, or only a signed-in customer. */
-  auth: 'none' | 'optional' | 'customer';
+  /** Who may call: anybody, a bearer token if there is one, a signed-in customer, or the holder of METRICS_TOKEN. */
+  auth: 'none' | 'optional' | 'customer' | 'metrics';
   replies: Partial<Record<200 | 201 | 202 | 204 | 503, z.ZodType | null>>;
+  /** Media types of its replies when they are not JSON; the schema is then that of a text. */
+  mediaTypes?: readonly string[];
   errors?: readonly ErrorCode[];
   /** Headers it reads beyond those that every route does. */
   headers?: Readonly<Record<string, string>>;

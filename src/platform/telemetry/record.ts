@@ -4,7 +4,10 @@ import type { RoundTrips } from '../db/db.ts';
 export interface RequestRecord {
   readonly requestId: string;
   readonly traceId: string;
-  readonly spanId: string;
+  /** The caller's span, when it sent one. */
+  readonly parentSpanId: string | null;
+  /** Of the server span, which the tracer names when the request is sampled. */
+  spanId: string;
   readonly trips: RoundTrips;
   userId: string | null;
   orderId: string | null;
@@ -14,7 +17,7 @@ export interface RequestRecord {
   replayed: boolean;
 }
 
-const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}$/;
 
 function randomHex(bytes: number): string {
   const random = crypto.getRandomValues(new Uint8Array(bytes));
@@ -27,6 +30,7 @@ export function startRecord(requestId: string, traceparent: string | undefined):
   return {
     requestId,
     traceId: parent?.[1] ?? randomHex(16),
+    parentSpanId: parent?.[2] ?? null,
     spanId: randomHex(8),
     trips: { db: 0, redis: 0, provider: 0 },
     userId: null,

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { equalSecret, hmacSha256Hex } from '../../../platform/auth/hmac.ts';
 import { unixSeconds, type Clock } from '../../../platform/clock.ts';
 import type { RoundTrips } from '../../../platform/db/db.ts';
+import { tracedFetch } from '../../../platform/telemetry/trace/steps.ts';
 import type { Charge, Outcome, PaymentProvider, WebhookEvent } from '../provider.ts';
 
 const PaymentIntent = z.object({
@@ -107,7 +108,7 @@ export function createTestProvider(options: TestProviderOptions, clock: Clock, t
   async function call(path: string, { form, idempotencyKey, read = readReply }: CallOptions = {}): Promise<Outcome> {
     trips.provider += 1;
     try {
-      const response = await fetch(`${options.url}${path}`, {
+      const init = {
         method: form ? 'POST' : 'GET',
         headers: {
           authorization: `Bearer ${options.apiKey}`,
@@ -115,7 +116,8 @@ export function createTestProvider(options: TestProviderOptions, clock: Clock, t
         },
         ...(form && { body: new URLSearchParams(form) }),
         signal: AbortSignal.timeout(options.timeoutMs),
-      });
+      };
+      const response = await tracedFetch(`${options.url}${path}`, init, { 'ecommerce.payment.provider': 'test' });
       return read(response.status, await response.json());
     } catch (error) {
       return { status: 'unknown', cause: String(error) };

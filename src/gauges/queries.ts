@@ -1,0 +1,23 @@
+import { sql, type Sql } from '../platform/db/sql.ts';
+import type { GaugeName } from '../platform/telemetry/names.ts';
+
+/** One row, one column per gauge; sampled by the tick in a round trip of its own. */
+type GaugeRow = Record<
+  Extract<GaugeName, `ecommerce_${'database_connections' | 'outbox' | 'stock' | 'reservations' | 'orders'}_${string}`>,
+  number
+>;
+
+/** Connections are the server's own count for this role, not the Worker's guess. */
+export const gaugeRow: Sql<GaugeRow> = sql<GaugeRow>`
+  select
+    (select count(*)::int from pg_stat_activity where usename = current_user) as ecommerce_database_connections_open,
+    current_setting('max_connections')::int as ecommerce_database_connections_max,
+    (select count(*)::int from outbox_events where delivered_at is null and dead_at is null) as ecommerce_outbox_pending,
+    (select coalesce(extract(epoch from now() - min(created_at)), 0)::float8 from outbox_events
+     where delivered_at is null and dead_at is null) as ecommerce_outbox_oldest_seconds,
+    (select count(*)::int from outbox_events where dead_at is not null) as ecommerce_outbox_dead,
+    (select coalesce(sum(quantity), 0)::int from reservations) as ecommerce_stock_reserved_units,
+    (select count(*)::int from skus s where s.status = 'active' and not exists (
+       select from stock_levels l where l.sku_id = s.id and l.on_hand > l.reserved)) as ecommerce_stock_out_skus,
+    (select count(*)::int from reservations where created_at < now() - interval '1 hour') as ecommerce_reservations_stuck,
+    (select count(*)::int from orders where status = 'pending') as ecommerce_orders_pending`;

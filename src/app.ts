@@ -17,6 +17,8 @@ import { cartRoutes } from './domains/cart/index.ts';
 import { catalogRoutes } from './domains/catalog/index.ts';
 import { checkoutRoutes } from './domains/checkout/index.ts';
 import { customerRoutes } from './domains/customers/index.ts';
+import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
+import { createPushRoutes } from './platform/telemetry/push/routes.ts';
 import { healthRoutes } from './health.ts';
 import { identityRoutes } from './domains/identity/index.ts';
 import { metricsRoutes } from './metrics-routes.ts';
@@ -35,7 +37,10 @@ export function createApp() {
     .route('/', orderRoutes)
     .route('/', checkoutRoutes);
   const app = new Hono<AppEnv>()
-    .use(observe, securityHeaders, corsByConfig, limitBody)
+    .use(observe, securityHeaders, corsByConfig)
+    // A push has its own limit.
+    .route('/', createPushRoutes(aggregatorOf))
+    .use(limitBody)
     .route('/', healthRoutes)
     .route('/', metricsRoutes)
     .route('/api/v1', api);

@@ -1,14 +1,18 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { FlushBatch } from './platform/telemetry/metrics/buffer.ts';
 import type { Family } from './platform/telemetry/metrics/family.ts';
+import { PushGroups, type Push } from './platform/telemetry/push/groups.ts';
+import { createRemoteWriter } from './platform/telemetry/remote-write/create.ts';
+import type { RemoteWriter, RemoteWriteReport } from './platform/telemetry/remote-write/writer.ts';
 import { addDelta, emptyTotals, runtimeGauges, toFamilies, type Totals } from './platform/telemetry/metrics/totals.ts';
+import { CommitLog } from './platform/telemetry/metrics/commit-log.ts';
+import { systemClock } from './platform/clock.ts';
 import { currencyExponent } from './platform/money.ts';
 
 /** Milliseconds in which batches of several isolates share one commit. */
 const GROUP_MS = 20;
-/** Commits between two snapshots: what a restart has to replay at most. */
-const SNAPSHOT_EVERY = 200;
 const SOURCES_MAX = 10_000;
+const nowMs = (): number => systemClock.now().getTime();
 const DAY_MS = 86_400_000;
 
 type Commit = Pick<FlushBatch, 'source' | 'seq' | 'counters' | 'histograms' | 'inFlight'> & { atMs: number };
@@ -22,26 +26,50 @@ export class MetricsAggregator extends DurableObject {
   private totals: Totals = emptyTotals();
   private pending: Commit[] = [];
   private committing: Promise<void> | null = null;
-  private commits = 0;
+  private readonly log: CommitLog;
   private flushLagMs = 0;
+  private readonly groups: PushGroups;
+  private readonly remote: RemoteWriter | null;
 
   constructor(state: DurableObjectState, env: Cloudflare.Env) {
     super(state, env);
     const { sql } = state.storage;
-    sql.exec('create table if not exists commits (id integer primary key, body text not null)');
-    sql.exec('create table if not exists snapshots (id integer primary key check (id = 1), body text not null)');
-    for (const { body } of sql.exec('select body from snapshots')) this.totals = JSON.parse(String(body));
-    for (const { body } of sql.exec('select body from commits order by id')) {
-      const batches: Commit[] = JSON.parse(String(body));
+    this.log = new CommitLog(sql);
+    const { snapshot, commits } = this.log.load();
+    if (snapshot !== null) this.totals = JSON.parse(snapshot);
+    for (const commit of commits) {
+      const batches: Commit[] = JSON.parse(commit);
       for (const batch of batches) this.apply(batch);
-      this.commits += 1;
     }
+    this.groups = new PushGroups(sql);
+    this.remote = createRemoteWriter(env, sql, () => this.families());
+    if (this.remote !== null) void state.blockConcurrencyWhile(() => this.watch());
+  }
+
+  /** Null when the push was taken in, otherwise what is wrong with it. */
+  push(push: Push): string | null {
+    return this.groups.push(push, nowMs());
+  }
+
+  /** Null when no receiver is configured. */
+  async pushNow(): Promise<RemoteWriteReport | null> {
+    return this.remote === null ? null : await this.remote.pushNow();
+  }
+
+  /** The alarm sets itself anew each time; only an object that never had one needs this. */
+  private async watch(): Promise<void> {
+    const { storage } = this.ctx;
+    if ((await storage.getAlarm()) === null) await storage.setAlarm(nowMs());
+  }
+
+  override async alarm(): Promise<void> {
+    if (this.remote !== null) await this.ctx.storage.setAlarm(await this.remote.run());
   }
 
   /** Resolves when the batch is durable; a batch seen before is acknowledged and dropped. */
   async ingest(batch: FlushBatch): Promise<void> {
     const known = this.totals.sources[batch.source]?.seq ?? 0;
-    const atMs = Date.now();
+    const atMs = nowMs();
     this.flushLagMs = Math.max(0, atMs - batch.sinceMs);
     const { source, seq, inFlight } = batch;
     const taken = seq > known;
@@ -69,8 +97,8 @@ export class MetricsAggregator extends DurableObject {
   /** Commits first, so that a counter that was scraped never goes back. */
   async families(): Promise<Family[]> {
     this.commitNow();
-    const gauges = { ...this.totals.gauges, ...runtimeGauges(this.totals, this.flushLagMs, Date.now()) };
-    return toFamilies({ ...this.totals, gauges }, currencyExponent);
+    const gauges = { ...this.totals.gauges, ...runtimeGauges(this.totals, this.flushLagMs, nowMs()) };
+    return [...toFamilies({ ...this.totals, gauges }, currencyExponent), ...this.groups.families()];
   }
 
   private apply(commit: Commit): void {
@@ -89,21 +117,17 @@ export class MetricsAggregator extends DurableObject {
   private commitNow(): void {
     this.committing = null;
     if (this.pending.length === 0) return;
-    const { sql } = this.ctx.storage;
-    sql.exec('insert into commits (body) values (?)', JSON.stringify(this.pending));
+    const isSnapshotDue = this.log.append(JSON.stringify(this.pending));
     this.pending = [];
-    this.commits += 1;
-    if (this.commits < SNAPSHOT_EVERY) return;
+    if (!isSnapshotDue) return;
     this.forgetOldSources();
-    sql.exec('insert or replace into snapshots (id, body) values (1, ?)', JSON.stringify(this.totals));
-    sql.exec('delete from commits');
-    this.commits = 0;
+    this.log.replaceBySnapshot(JSON.stringify(this.totals));
   }
 
   /** A source that has been silent for a day is an isolate long dead: it sends nothing twice any more. */
   private forgetOldSources(): void {
     const known = Object.entries(this.totals.sources).toSorted(([, a], [, b]) => b.atMs - a.atMs);
-    const kept = known.filter(([, { atMs }], index) => index < SOURCES_MAX && Date.now() - atMs < DAY_MS);
+    const kept = known.filter(([, { atMs }], index) => index < SOURCES_MAX && nowMs() - atMs < DAY_MS);
     this.totals.sources = Object.fromEntries(kept);
   }
 }

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { AppError } from './platform/errors.ts';
 import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
 import { equalSecret } from './platform/auth/hmac.ts';
+import { reply } from './platform/http/reply.ts';
 import { operation } from './platform/http/operation.ts';
 import { renderOpenMetrics, renderText } from './platform/telemetry/metrics/exposition.ts';
 import type { AppContext, AppEnv } from './platform/http/context.ts';
@@ -13,7 +14,7 @@ const TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
 /** Closed by default: without a METRICS_TOKEN nobody reads or pushes. */
-export function requireMetricsToken(c: AppContext): void {
+function requireMetricsToken(c: AppContext): void {
   const { METRICS_TOKEN } = c.get('deps').config;
   const given = /^Bearer (\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
   if (METRICS_TOKEN === undefined || given === undefined || !equalSecret(given, METRICS_TOKEN)) {
@@ -35,29 +36,57 @@ async function withinTime<T>(work: Promise<T>): Promise<T> {
   }
 }
 
+/** `bytes` of the compressed body; `status` of the receiver's answer, null when there was none. */
+const RemoteWrite = z
+  .object({
+    series: z.int(),
+    bytes: z.int(),
+    status: z.int().nullable(),
+    outcome: z.enum(['taken', 'refused', 'kept']),
+  })
+  .meta({ id: 'RemoteWrite' });
+
 /** Everything or nothing: a partial sum would read as a counter that went back. */
-export const metricsRoutes = new Hono<AppEnv>().get(
-  '/metrics',
-  operation({
-    summary: 'Counts of all isolates for Prometheus, as text 0.0.4 or OpenMetrics by Accept',
-    tag: 'Operations',
-    auth: 'metrics',
-    replies: { 200: z.string() },
-    mediaTypes: ['text/plain', 'application/openmetrics-text'],
-    errors: ['unauthenticated', 'dependency_unavailable'],
-  }),
-  async (c) => {
-    requireMetricsToken(c);
-    const families = await withinTime(aggregatorOf(c.env).families());
-    const isOpenMetrics = (c.req.header('accept') ?? '').includes('application/openmetrics-text');
-    const gzip = /\bgzip\b/.test(c.req.header('accept-encoding') ?? '');
-    return new Response(isOpenMetrics ? renderOpenMetrics(families) : renderText(families), {
-      headers: {
-        'content-type': isOpenMetrics ? OPEN_METRICS : TEXT,
-        'cache-control': 'no-store',
-        vary: 'Accept, Accept-Encoding',
-        ...(gzip && { 'content-encoding': 'gzip' }),
-      },
-    });
-  },
-);
+export const metricsRoutes = new Hono<AppEnv>()
+  .get(
+    '/metrics',
+    operation({
+      summary: 'Counts of all isolates for Prometheus, as text 0.0.4 or OpenMetrics by Accept',
+      tag: 'Operations',
+      auth: 'metrics',
+      replies: { 200: z.string() },
+      mediaTypes: ['text/plain', 'application/openmetrics-text'],
+      errors: ['unauthenticated', 'dependency_unavailable'],
+    }),
+    async (c) => {
+      requireMetricsToken(c);
+      const families = await withinTime(aggregatorOf(c.env).families());
+      const isOpenMetrics = (c.req.header('accept') ?? '').includes('application/openmetrics-text');
+      const gzip = /\bgzip\b/.test(c.req.header('accept-encoding') ?? '');
+      return new Response(isOpenMetrics ? renderOpenMetrics(families) : renderText(families), {
+        headers: {
+          'content-type': isOpenMetrics ? OPEN_METRICS : TEXT,
+          'cache-control': 'no-store',
+          vary: 'Accept, Accept-Encoding',
+          ...(gzip && { 'content-encoding': 'gzip' }),
+        },
+      });
+    },
+  )
+  .post(
+    '/metrics/push',
+    operation({
+      summary: 'Sends all metrics to the remote-write receiver now',
+      tag: 'Operations',
+      auth: 'metrics',
+      replies: { 200: RemoteWrite },
+      errors: ['unauthenticated', 'not_found'],
+      idempotencyKey: 'ignored',
+    }),
+    async (c) => {
+      requireMetricsToken(c);
+      const report = await aggregatorOf(c.env).pushNow();
+      if (report === null) throw new AppError('not_found', 'Remote write is off: REMOTE_WRITE_URL is not set.');
+      return reply(c, RemoteWrite, report);
+    },
+  );

@@ -1,5 +1,5 @@
 import { drainOutbox } from './domains/events/index.ts';
-import { gaugeRow } from './gauge-queries.ts';
+import { gaugeRow } from './gauges/queries.ts';
 import { removeDoneKeys } from './platform/http/idempotency.ts';
 import { removeExpiredCarts } from './domains/cart/index.ts';
 import { removeExpiredSessions } from './domains/identity/index.ts';

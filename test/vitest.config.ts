@@ -2,7 +2,12 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 /** Pure functions and source checks: they must not wait for a database to start. */
-const WITHOUT_STACK = ['test/architecture/**/*.test.ts', 'test/pricing/**/*.test.ts', 'test/platform/**/*.test.ts'];
+const WITHOUT_STACK = [
+  'test/architecture/**/*.test.ts',
+  'test/pricing/**/*.test.ts',
+  'test/platform/**/*.test.ts',
+  'test/observability/**/*.test.ts',
+];
 
 const common = {
   pool: 'forks' as const,

@@ -28,7 +28,7 @@ const COMMERCE =
 
 const RULES_FILE = /^src\/domains\/[^/]+\/rules(\/|\.ts$)/;
 const ROUTES_FILE = /^src\/domains\/[^/]+\/(admin-)?routes(\/|\.ts$)/;
-const SQL_FILE = /^src\/(platform\/|domains\/[^/]+\/(queries|statements)(\/|[\w.-]*\.ts$))/;
+const SQL_FILE = /^src\/(platform\/|(domains\/[^/]+|gauges)\/(queries|statements)(\/|[\w.-]*\.ts$))/;
 const SQL_TEXT = /^\s*(select\s[^]+\sfrom|insert\s+into|update\s+\S+\s+set|delete\s+from)\s/i;
 /** Besides its own rules and schema: what decides without I/O, and the faces of other domains. */
 const PURE_PLATFORM = new Set(['src/platform/money.ts', 'src/platform/errors.ts']);

@@ -39,7 +39,8 @@ describe('no session', () => {
     for (let i = 0; i < MAX_CONNECTIONS * 2; i += 1) {
       const [row] =
         await sql`select current_setting('statement_timeout') as timeout, to_regclass('leftover') as leftover,
-        (select count(*)::int from pg_locks where locktype = 'advisory') as locks`;
+        (select count(*)::int from pg_locks l join pg_database d on d.oid = l.database
+          where l.locktype = 'advisory' and d.datname = current_database()) as locks`;
       expect(row).toEqual({ timeout: '0', leftover: null, locks: 0 });
     }
   });

@@ -1,7 +1,7 @@
 import { customerIdOf, type Actor } from '../../platform/auth/actor.ts';
 import { AlreadyApplied } from '../../platform/db/errors.ts';
 import type { Sql } from '../../platform/db/sql.ts';
-import type { CheckoutStep } from '../../platform/telemetry/names.ts';
+import type { FunnelStep } from '../../platform/telemetry/names.ts';
 import type { Deps } from '../../platform/deps.ts';
 import { notFound } from '../../platform/errors.ts';
 import { claimStatements, type Claim } from '../../platform/http/idempotency.ts';
@@ -88,7 +88,7 @@ async function change(
 }
 
 /** One step of the funnel that was done. */
-function countStep({ metrics }: Deps, step: CheckoutStep): void {
+function countStep({ metrics }: Deps, step: FunnelStep): void {
   metrics.count('ecommerce_checkout_step_total', [step]);
 }
 

@@ -21,6 +21,8 @@ export interface MetricDefinition {
   unit?: 'microseconds' | 'minor_units';
 }
 
+const PROVIDERS = ['test', 'manual', 'stripe'] as const;
+
 const counter = <const Labels extends readonly string[]>(help: string, ...labels: Labels) =>
   ({ kind: 'counter', help, labels }) as const;
 const gauge = <const Labels extends readonly string[]>(help: string, ...labels: Labels) =>
@@ -88,5 +90,14 @@ export type LabelValues<Name extends MetricName> = ValuesOf<(typeof METRICS)[Nam
 type ValuesOf<Labels extends readonly string[]> = { readonly [Index in keyof Labels]: string };
 
 /** Steps of the funnel, in their order. */
-export const CHECKOUT_STEPS = ['cart_created', 'item_added', 'address_set', 'shipping_chosen', 'order_placed'] as const;
-export type CheckoutStep = (typeof CHECKOUT_STEPS)[number];
+export const FUNNEL_STEPS = ['cart_created', 'item_added', 'address_set', 'shipping_chosen', 'order_placed'] as const;
+export type FunnelStep = (typeof FUNNEL_STEPS)[number];
+
+/** Label values that are known beforehand: these series are 0 from the start, or a rate would miss their first count. */
+export const KNOWN_LABELS: Partial<Record<CounterName, readonly string[]>> = {
+  ecommerce_payments_processed_total: PROVIDERS,
+  ecommerce_payments_failed_total: PROVIDERS,
+  ecommerce_payments_in_doubt_total: PROVIDERS,
+  ecommerce_checkout_step_total: FUNNEL_STEPS,
+  ecommerce_rate_limited_total: ['public', 'authenticated'],
+};

@@ -3,6 +3,8 @@ import type { Clock } from '../../clock.ts';
 import type { DbObserver } from '../../db/db.ts';
 import type { Ids } from '../../id.ts';
 import type { Family } from './family.ts';
+import type { Push } from '../push/groups.ts';
+import type { RemoteWriteReport } from '../remote-write/writer.ts';
 import { MetricsBuffer, type Metrics } from './buffer.ts';
 import { Flusher, type Aggregator } from './flush.ts';
 
@@ -20,6 +22,8 @@ export interface IsolateMetrics {
 export interface MetricsStub extends Aggregator {
   setGauges(values: Record<string, number>): Promise<void>;
   families(): Promise<Family[]>;
+  push(push: Push): Promise<string | null>;
+  pushNow(): Promise<RemoteWriteReport | null>;
 }
 
 interface Namespace {

@@ -1,4 +1,4 @@
-import { METRICS, type MetricName } from '../names.ts';
+import { KNOWN_LABELS, METRICS, type MetricName } from '../names.ts';
 import { parseSeriesKey, seriesKey, unitScale, type Delta, type HistogramDelta } from './buffer.ts';
 import type { Family, Sample } from './family.ts';
 
@@ -74,21 +74,25 @@ function histogramSamples(
   ];
 }
 
+/** A counter that has not counted yet is 0, not absent, wherever its labels are known: a rate must see its first count. */
+function zeroes(name: MetricName): Record<string, number> {
+  const known: Partial<Record<string, readonly string[]>> = KNOWN_LABELS;
+  const values = METRICS[name].labels.length === 0 ? [[]] : (known[name] ?? []).map((value) => [value]);
+  return Object.fromEntries(values.map((labels) => [seriesKey(name, labels), 0]));
+}
+
 function samplesOf(totals: Totals, name: MetricName, exponentOf: (currency: string) => number): Sample[] {
-  const { kind, labels } = METRICS[name];
+  const { kind } = METRICS[name];
   const isMine = (key: string) => parseSeriesKey(key).name === name;
   if (kind === 'histogram') {
     return Object.entries(totals.histograms).flatMap(([key, entry]) =>
       isMine(key) ? histogramSamples(name, key, entry, exponentOf) : [],
     );
   }
-  const values = kind === 'counter' ? totals.counters : totals.gauges;
-  const samples = Object.entries(values).flatMap(([key, value]): Sample[] =>
+  const values = kind === 'counter' ? { ...zeroes(name), ...totals.counters } : totals.gauges;
+  return Object.entries(values).flatMap(([key, value]): Sample[] =>
     isMine(key) ? [{ name, labels: labelsOf(name, parseSeriesKey(key).labels), value }] : [],
   );
-  // An unlabelled counter that has not counted yet is 0, not absent: a rate over it must work from the start.
-  if (samples.length === 0 && kind === 'counter' && labels.length === 0) return [{ name, labels: {}, value: 0 }];
-  return samples;
 }
 
 /** Every metric of the table in its order; `exponentOf` a currency's decimal places. */

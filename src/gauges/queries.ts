@@ -1,5 +1,5 @@
-import { sql, type Sql } from './platform/db/sql.ts';
-import type { GaugeName } from './platform/telemetry/names.ts';
+import { sql, type Sql } from '../platform/db/sql.ts';
+import type { GaugeName } from '../platform/telemetry/names.ts';
 
 /** One row, one column per gauge; sampled by the tick in a round trip of its own. */
 type GaugeRow = Record<

@@ -46,6 +46,13 @@ const RemoteWrite = z
   })
   .meta({ id: 'RemoteWrite' });
 
+/** Cloudflare rewrites Accept-Encoding on the way to a Worker and keeps what the client sent beside the request. */
+function acceptedEncodings(c: AppContext): string {
+  const cf: unknown = 'cf' in c.req.raw ? c.req.raw.cf : undefined;
+  if (typeof cf !== 'object' || cf === null) return c.req.header('accept-encoding') ?? '';
+  return 'clientAcceptEncoding' in cf ? String(cf.clientAcceptEncoding) : '';
+}
+
 /** Everything or nothing: a partial sum would read as a counter that went back. */
 export const metricsRoutes = new Hono<AppEnv>()
   .get(
@@ -62,7 +69,7 @@ export const metricsRoutes = new Hono<AppEnv>()
       requireMetricsToken(c);
       const families = await withinTime(aggregatorOf(c.env).families());
       const isOpenMetrics = (c.req.header('accept') ?? '').includes('application/openmetrics-text');
-      const gzip = /\bgzip\b/.test(c.req.header('accept-encoding') ?? '');
+      const gzip = /\bgzip\b/.test(acceptedEncodings(c));
       return new Response(isOpenMetrics ? renderOpenMetrics(families) : renderText(families), {
         headers: {
           'content-type': isOpenMetrics ? OPEN_METRICS : TEXT,

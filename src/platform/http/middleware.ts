@@ -12,9 +12,26 @@ import type { AppContext, AppEnv } from './context.ts';
 /** Enough for a cart of a hundred lines with addresses. */
 const BODY_BYTES_MAX = 64 * 1024;
 
+/** Bytes of a refused body that are still taken off the wire. */
+const DRAINED_BYTES_MAX = 1024 * 1024;
+
+/** A reply sent while the client still sends may be lost with the connection (RFC 9112, 9.6), so the rest is read first. */
+async function drain(body: ReadableStream<Uint8Array> | null): Promise<void> {
+  if (body === null || body.locked) return;
+  const reader = body.getReader();
+  let left = DRAINED_BYTES_MAX;
+  while (left > 0) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    left -= value.byteLength;
+  }
+  await reader.cancel();
+}
+
 export const limitBody = bodyLimit({
   maxSize: BODY_BYTES_MAX,
-  onError: () => {
+  onError: async (c) => {
+    await drain(c.req.raw.body);
     throw new AppError('payload_too_large', `The body may hold ${BODY_BYTES_MAX} bytes.`, { param: 'body' });
   },
 });

@@ -68,6 +68,17 @@ export const Promotion = z
   .object({ code: z.string().nullable(), name: z.string(), amount: money })
   .meta({ id: 'Promotion' });
 
+/** The sums of a cart, frozen under the same names on its order. */
+export const Totals = z.object({
+  subtotal: money,
+  discount_total: money,
+  shipping_total: money,
+  shipping_tax_total: money,
+  tax_total: money,
+  gift_card_total: money,
+  total: money,
+});
+
 export const Cart = z
   .object({
     id: z.string(),
@@ -85,13 +96,7 @@ export const Cart = z
     discount_codes: z.array(z.string()),
     promotions: z.array(Promotion),
     note: z.string().nullable(),
-    subtotal: money,
-    discount_total: money,
-    shipping_total: money,
-    shipping_tax_total: money,
-    tax_total: money,
-    gift_card_total: money,
-    total: money,
+    ...Totals.shape,
     created_at: timestamp,
     expires_at: timestamp,
   })

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { currencyCode, listOf, money, timestamp } from '../../platform/http/schema.ts';
 import { pageQuery } from '../../platform/http/page.ts';
 import { Address } from '../customers/index.ts';
-import { PricedItem, Promotion } from '../cart/index.ts';
+import { PricedItem, Promotion, Totals } from '../cart/index.ts';
 
 const OrderItem = PricedItem.meta({ id: 'OrderItem' });
 
@@ -47,13 +47,7 @@ export const Order = z
     discount_codes: z.array(z.string()),
     promotions: z.array(Promotion),
     note: z.string().nullable(),
-    subtotal: money,
-    discount_total: money,
-    shipping_total: money,
-    shipping_tax_total: money,
-    tax_total: money,
-    gift_card_total: money,
-    total: money,
+    ...Totals.shape,
     payments: z.array(Payment),
     shipments: z.array(z.never()),
     created_at: timestamp,

@@ -32,7 +32,7 @@ const NOT_YET_KNOWN = {
 
 /** By first word, so that a new binding needs no entry here; what is not a binding the Worker ignores. */
 const BINDING =
-  /^(ENVIRONMENT$|(ALLOWED|DATABASE|EVENTS|JWT|LOG|METRICS|ORDER|OTEL|PAYMENT|RATE|REDIS|SERVICE|STRIPE|TRUSTED|UPSTASH)_)/;
+  /^(ENVIRONMENT$|(ALLOWED|CACHE|DATABASE|EVENTS|JWT|LOG|METRICS|ORDER|OTEL|PAYMENT|RATE|REDIS|SERVICE|STRIPE|TRUSTED|UPSTASH)_)/;
 
 /** Reads the variables and flags. Throws one readable error that names every faulty one. */
 export function readSettings(environment: Env, flags: string[], secrets: DevSecrets): Settings {

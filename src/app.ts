@@ -1,13 +1,7 @@
 import { Hono } from 'hono';
 import { AppError } from './platform/errors.ts';
-import {
-  corsByConfig,
-  identify,
-  keepPrivate,
-  limitBody,
-  limitRate,
-  securityHeaders,
-} from './platform/http/middleware.ts';
+import { corsByConfig, identify, keepPrivate, limitBody, securityHeaders } from './platform/http/middleware.ts';
+import { admit } from './platform/http/admit.ts';
 import { methodsByPath } from './platform/http/methods.ts';
 import { describeCause, problem, toAppError } from './platform/http/problem.ts';
 import { etagReads } from './platform/http/etag.ts';
@@ -28,7 +22,7 @@ import { orderRoutes } from './domains/orders/index.ts';
 /** Middleware in the order of the design; then one chained sub-app per domain, so that `AppType` is typed for hono/client. */
 export function createApp() {
   const api = new Hono<AppEnv>()
-    .use(keepPrivate, identify, limitRate, etagReads)
+    .use(keepPrivate, identify, etagReads, admit)
     .route('/', identityRoutes)
     .route('/', customerRoutes)
     .route('/', marketRoutes)

@@ -74,6 +74,7 @@ async function writeLine(c: AppContext, record: RequestRecord, context: LineCont
     redis_round_trips: record.trips.redis,
     provider_calls: record.trips.provider,
     limiter: record.limiter,
+    cache: record.cache,
     replayed: record.replayed,
     error_code: record.errorCode,
     cause: record.cause,

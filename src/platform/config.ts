@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { remoteWriteLabels } from './telemetry/remote-write/labels.ts';
 import { exactHosts, otlpEndpoint, otlpHeaders } from './telemetry/trace/bindings.ts';
 
 const secret = z.string().min(32, 'must have at least 32 characters');
@@ -20,6 +21,8 @@ const bindings = z.object({
   UPSTASH_REDIS_REST_URL: httpUrl,
   UPSTASH_REDIS_REST_TOKEN: z.string().min(1, 'must not be empty'),
   REDIS_TIMEOUT_MS: milliseconds(10, 10_000).default(500),
+  /** How long a catalog reply may be served that nobody announced a change of; 0 caches nothing. */
+  CACHE_TTL: seconds(0, 86_400).default(60),
 
   JWT_ACCESS_SECRET: secret,
   JWT_REFRESH_SECRET: secret,
@@ -47,6 +50,7 @@ const bindings = z.object({
   REMOTE_WRITE_URL: httpUrl.optional(),
   REMOTE_WRITE_USERNAME: z.string().min(1).optional(),
   REMOTE_WRITE_PASSWORD: z.string().min(1).optional(),
+  REMOTE_WRITE_LABELS: remoteWriteLabels,
 
   TRACING_ENABLED: flag.default(false),
   TRACING_EXPORTER: z.enum(['otlp', 'jaeger']).default('otlp'),

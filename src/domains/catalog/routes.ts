@@ -4,22 +4,24 @@ import { operation } from '../../platform/http/operation.ts';
 import { params, query } from '../../platform/http/validate.ts';
 import { reply } from '../../platform/http/reply.ts';
 import type { AppEnv } from '../../platform/http/context.ts';
+import { CATALOG_CACHE } from '../markets/index.ts';
 import { getCategory, getProduct, listCategories, listCategoryProducts, listProducts } from './service.ts';
 import { Category, CategoryTree, IdOrHandle, PriceContext, Product, ProductList, ProductQuery } from './schema.ts';
 
 const tag = 'Catalog';
+const cache = CATALOG_CACHE;
 const idOrHandle = params(z.object({ id_or_handle: IdOrHandle }));
 
 export const catalogRoutes = new Hono<AppEnv>()
   .get(
     '/products',
-    operation({ summary: 'Browse active products', tag, auth: 'none', replies: { 200: ProductList } }),
+    operation({ summary: 'Browse active products', tag, auth: 'none', cache, replies: { 200: ProductList } }),
     query(ProductQuery),
     async (c) => reply(c, ProductList, await listProducts(c.get('deps'), c.req.valid('query'))),
   )
   .get(
     '/products/:id_or_handle',
-    operation({ summary: 'One product', tag, auth: 'none', replies: { 200: Product }, errors: ['not_found'] }),
+    operation({ summary: 'One product', tag, auth: 'none', cache, replies: { 200: Product }, errors: ['not_found'] }),
     idOrHandle,
     query(PriceContext),
     async (c) =>
@@ -27,7 +29,7 @@ export const catalogRoutes = new Hono<AppEnv>()
   )
   .get(
     '/categories',
-    operation({ summary: 'The category tree', tag, auth: 'none', replies: { 200: CategoryTree } }),
+    operation({ summary: 'The category tree', tag, auth: 'none', cache, replies: { 200: CategoryTree } }),
     async (c) =>
       reply(c, CategoryTree, { data: await listCategories(c.get('deps')), has_more: false, next_cursor: null }),
   )
@@ -37,6 +39,7 @@ export const catalogRoutes = new Hono<AppEnv>()
       summary: 'One category with what is below it',
       tag,
       auth: 'none',
+      cache,
       replies: { 200: Category },
       errors: ['not_found'],
     }),
@@ -49,6 +52,7 @@ export const catalogRoutes = new Hono<AppEnv>()
       summary: 'Products of a category and of everything below it',
       tag,
       auth: 'none',
+      cache,
       replies: { 200: ProductList },
       errors: ['not_found'],
     }),

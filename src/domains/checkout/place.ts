@@ -10,6 +10,7 @@ import {
   type KeyRow,
 } from '../../platform/http/idempotency.ts';
 import { cartView, createCart, removeUnordered, type CartRow, type NewCart } from '../cart/index.ts';
+import { stockChanged } from '../inventory/index.ts';
 import { guestToken, orderById, type OrderRow } from '../orders/index.ts';
 import { assertManualAllowed, onlineProvider } from '../payments/index.ts';
 import { countOrder } from './metrics.ts';
@@ -80,6 +81,7 @@ async function open(deps: Deps, actor: Actor, planned: OrderPlan, claim: Claim |
   const statements = placeStatements(planned, customerIdOf(actor), claim);
   try {
     const row = await deps.db.commit(statements, orderById(planned.orderId), { resend: true });
+    stockChanged(deps);
     if (row) return row;
   } catch (error) {
     if (!(error instanceof AlreadyApplied)) throw error;

@@ -3,6 +3,7 @@ import type { Claim } from '../../platform/http/idempotency.ts';
 import type { Sql } from '../../platform/db/sql.ts';
 import { AlreadyApplied, FenceLost } from '../../platform/db/errors.ts';
 import { notFound } from '../../platform/errors.ts';
+import { stockChanged } from '../inventory/index.ts';
 import { orderById, type OrderRow } from '../orders/index.ts';
 import {
   appendTransaction,
@@ -136,6 +137,7 @@ export async function settle(deps: Deps, order: TakenOrder): Promise<OrderRow> {
   try {
     const row = await deps.db.commit(statements, orderById(order.id), { resend: true });
     if (row) {
+      stockChanged(deps);
       countOutcome(deps, order, outcome);
       return row;
     }

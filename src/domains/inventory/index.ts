@@ -1,1 +1,2 @@
 export { releaseReserved, requireReserved, reserveStock, takeReserved } from './queries.ts';
+export { stockChanged } from './service.ts';

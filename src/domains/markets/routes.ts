@@ -3,6 +3,7 @@ import { operation } from '../../platform/http/operation.ts';
 import { reply } from '../../platform/http/reply.ts';
 import type { AppEnv } from '../../platform/http/context.ts';
 import { allMarkets } from './queries.ts';
+import { CATALOG_CACHE } from './cache.ts';
 import { MarketList } from './schema.ts';
 
 export const marketRoutes = new Hono<AppEnv>().get(
@@ -11,6 +12,7 @@ export const marketRoutes = new Hono<AppEnv>().get(
     summary: 'Markets: currency, tax mode and countries',
     tag: 'Catalog',
     auth: 'none',
+    cache: CATALOG_CACHE,
     replies: { 200: MarketList },
   }),
   async (c) => {

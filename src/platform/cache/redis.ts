@@ -9,6 +9,7 @@ export function createRedis(config: Config): Redis {
     retry: false,
     enableAutoPipelining: false,
     enableTelemetry: false,
+    automaticDeserialization: false,
     signal: () => AbortSignal.timeout(config.REDIS_TIMEOUT_MS),
   });
 }

@@ -3,9 +3,8 @@ import { bodyLimit } from 'hono/body-limit';
 import { cors } from 'hono/cors';
 import { secureHeaders } from 'hono/secure-headers';
 import { AppError } from '../errors.ts';
-import { checkRateLimit } from '../ratelimit.ts';
 import { readToken } from '../auth/token.ts';
-import { subjectOf, type Actor } from '../auth/actor.ts';
+import type { Actor } from '../auth/actor.ts';
 import type { Config } from '../config.ts';
 import type { AppContext, AppEnv } from './context.ts';
 
@@ -85,37 +84,6 @@ export const identify = createMiddleware<AppEnv>(async (c, next) => {
   const actor: Actor = { kind: claims.kind, accountId: claims.sub, sessionId: claims.sid };
   c.set('actor', actor);
   c.get('record').userId = claims.sub;
-  return await next();
-});
-
-/** Without Redis requests go on: a cache must not take the shop down. The log line says so. */
-export const limitRate = createMiddleware<AppEnv>(async (c, next) => {
-  const { config, redis, trips, clock, metrics } = c.get('deps');
-  const record = c.get('record');
-  if (!config.RATE_LIMIT_ENABLED) {
-    record.limiter = 'off';
-    return await next();
-  }
-  const actor = c.get('actor');
-  const isGuest = actor.kind === 'guest';
-  const limit = {
-    name: isGuest ? 'public' : 'authenticated',
-    subject: subjectOf(actor),
-    requestsMax: isGuest ? config.RATE_LIMIT_PUBLIC : config.RATE_LIMIT_AUTHENTICATED,
-    windowS: config.RATE_LIMIT_WINDOW,
-  };
-  const state = await checkRateLimit(redis, limit, trips);
-  record.limiter = state ? (state.allowed ? 'allowed' : 'limited') : 'unreachable';
-  if (!state) metrics.count('ecommerce_rate_limiter_unreachable_total', []);
-  if (!state) return await next();
-  const resetS = Math.max(1, Math.ceil((state.resetAtMs - clock.now().getTime()) / 1000));
-  c.header('RateLimit-Limit', String(state.limit));
-  c.header('RateLimit-Remaining', String(state.remaining));
-  c.header('RateLimit-Reset', String(resetS));
-  if (!state.allowed) {
-    metrics.count('ecommerce_rate_limited_total', [limit.name]);
-    throw new AppError('rate_limited', `Try again in ${resetS} s.`, { retryAfterS: resetS });
-  }
   return await next();
 });
 

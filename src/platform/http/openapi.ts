@@ -1,5 +1,6 @@
 import type { RouterRoute } from 'hono/types';
-import { identify, limitBody, limitRate } from './middleware.ts';
+import { identify, limitBody } from './middleware.ts';
+import { admit } from './admit.ts';
 import { etagReads } from './etag.ts';
 import { inputOf, operationOf, type Input, type Operation } from './operation.ts';
 import { Components, type JsonSchema } from './openapi-components.ts';
@@ -80,7 +81,7 @@ function endpointOf(
     operation,
     inputs: Object.fromEntries(inputs.map(({ target, schema }) => [target, components.addSchema(schema, 'input')])),
     identified: passes(identify),
-    limited: passes(limitRate),
+    limited: passes(admit),
     bodyLimited: passes(limitBody),
     tagged: passes(etagReads),
   };

@@ -1,6 +1,7 @@
 import type { Handler, MiddlewareHandler } from 'hono';
 import type * as z from 'zod';
 import type { ErrorCode } from '../errors.ts';
+import type { CacheGroup } from '../cache/replies.ts';
 import type { AppEnv } from './context.ts';
 
 /** What the contract says of a route; the OpenAPI document is built from it and from the validators beside it. */
@@ -17,6 +18,8 @@ export interface Operation {
   headers?: Readonly<Record<string, string>>;
   /** A mutation reads the key unless a repeat is harmless, or the stored reply would hold credentials. */
   idempotencyKey?: 'ignored';
+  /** Its 200 is the same for everybody and may be kept for CACHE_TTL seconds, until something of the group changes. */
+  cache?: CacheGroup;
   /** Members of its problems beyond those of every problem. */
   members?: Readonly<Record<string, z.ZodType>>;
 }

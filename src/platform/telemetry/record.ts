@@ -14,6 +14,8 @@ export interface RequestRecord {
   errorCode: string | null;
   cause: string | null;
   limiter: 'off' | 'allowed' | 'limited' | 'unreachable' | null;
+  /** Null where a reply is never cached. */
+  cache: 'hit' | 'miss' | null;
   replayed: boolean;
 }
 
@@ -38,6 +40,7 @@ export function startRecord(requestId: string, traceparent: string | undefined):
     errorCode: null,
     cause: null,
     limiter: null,
+    cache: null,
     replayed: false,
   };
 }

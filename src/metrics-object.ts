@@ -89,9 +89,11 @@ export class MetricsAggregator extends DurableObject {
     await this.commitSoon();
   }
 
-  /** Last values win; they are sampled anew every minute, so they are not worth a row of their own. */
+  /** All of them, once a minute: one that is missing has ended. Kept in the snapshot, so that an eviction ends none. */
   setGauges(gauges: Record<string, number>): void {
-    Object.assign(this.totals.gauges, gauges);
+    this.totals.gauges = gauges;
+    this.commitNow();
+    this.snapshot();
   }
 
   /** Commits first, so that a counter that was scraped never goes back. */
@@ -119,7 +121,10 @@ export class MetricsAggregator extends DurableObject {
     if (this.pending.length === 0) return;
     const isSnapshotDue = this.log.append(JSON.stringify(this.pending));
     this.pending = [];
-    if (!isSnapshotDue) return;
+    if (isSnapshotDue) this.snapshot();
+  }
+
+  private snapshot(): void {
     this.forgetOldSources();
     this.log.replaceBySnapshot(JSON.stringify(this.totals));
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { uncompress } from 'snappyjs';
 import { expect, test } from 'vitest';
-import { buildWriteRequest } from '../../src/platform/telemetry/remote-write/encode.ts';
+import { buildWriteRequest, seriesOf } from '../../src/platform/telemetry/remote-write/encode.ts';
 import { snappyCompress } from '../../src/platform/telemetry/remote-write/snappy.ts';
 import type { Family } from '../../src/platform/telemetry/metrics/family.ts';
 import { decodeWriteRequest } from './schema.ts';
@@ -46,9 +46,9 @@ test('a write request holds every sample, its labels sorted, none empty, externa
     { name: 'none', help: 'Nothing.', type: 'gauge', samples: [] },
     { name: 'le', help: '', type: 'untyped', samples: [{ name: 'le', labels: { le: '1' }, value: -Infinity }] },
   ];
-  const { body, series } = buildWriteRequest(families, 1_790_000_000_123, { job: 'shop', environment: 'test' });
-  expect(series).toBe(3);
-  expect(decodeWriteRequest(body)).toEqual({
+  const series = seriesOf(families, { job: 'shop', environment: 'test' });
+  expect(series.length).toBe(3);
+  expect(decodeWriteRequest(buildWriteRequest({ families, series, stale: [] }, 1_790_000_000_123))).toEqual({
     timeseries: [
       {
         labels: [
@@ -80,5 +80,27 @@ test('a write request holds every sample, its labels sorted, none empty, externa
       },
     ],
     metadata: [{ type: 3, metricFamilyName: 'took_seconds', help: 'Time.' }, { metricFamilyName: 'le' }],
+  });
+});
+
+test('a series that ended gets the one NaN that says so, bit for bit; any other NaN is another', () => {
+  const families: Family[] = [
+    { name: 'odd', help: '', type: 'gauge', samples: [{ name: 'odd', labels: {}, value: NaN }] },
+  ];
+  const stale = [
+    [
+      ['__name__', 'gone'],
+      ['job', 'nightly'],
+    ],
+  ] as const;
+  const body = Buffer.from(buildWriteRequest({ families, series: seriesOf(families), stale }, 1_000));
+  const nans = [...body.toString('hex').matchAll(/09(\w{16})10e807/g)].map(([, bits]) => bits);
+  expect(nans).toEqual(['000000000000f87f', '020000000000f07f']);
+  expect(decodeWriteRequest(body).timeseries[1]).toEqual({
+    labels: [
+      { name: '__name__', value: 'gone' },
+      { name: 'job', value: 'nightly' },
+    ],
+    samples: [{ value: NaN, timestamp: 1_000 }],
   });
 });

@@ -22,5 +22,5 @@ export interface DecodedRequest {
 
 /** By an implementation that is not ours. */
 export function decodeWriteRequest(body: Uint8Array): DecodedRequest {
-  return WriteRequest.toObject(WriteRequest.decode(body), { longs: Number }) as DecodedRequest;
+  return WriteRequest.toObject(WriteRequest.decode(body), { longs: Number, arrays: true }) as DecodedRequest;
 }

@@ -22,7 +22,7 @@ export function createRemoteWriter(
       username: config.REMOTE_WRITE_USERNAME,
       password: config.REMOTE_WRITE_PASSWORD,
       userAgent: `${SERVICE_NAME}/${SERVICE_VERSION}`,
-      externalLabels: { job: SERVICE_NAME, environment: ENVIRONMENT },
+      externalLabels: { job: SERVICE_NAME, environment: ENVIRONMENT, ...config.REMOTE_WRITE_LABELS },
     },
     families,
     nowMs: () => systemClock.now().getTime(),

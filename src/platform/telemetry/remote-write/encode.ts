@@ -1,34 +1,62 @@
 import type { Family, Sample } from '../metrics/family.ts';
 import { canonicalBound } from '../metrics/float.ts';
 
-/** One request's protobuf and how many series it holds. */
+/** One series' labels as they are sent: sorted by name, `__name__` among them, none empty. */
+export type SeriesLabels = readonly (readonly [name: string, value: string])[];
+
+export interface Series {
+  labels: SeriesLabels;
+  value: number;
+  timestampMs?: number | undefined;
+}
+
 export interface WriteRequest {
-  body: Uint8Array<ArrayBuffer>;
-  series: number;
+  /** For the metadata. */
+  families: readonly Family[];
+  series: readonly Series[];
+  /** Series that ended: each gets the staleness marker. */
+  stale: readonly SeriesLabels[];
 }
 
 /** MetricMetadata.MetricType of prometheus/prompb. */
 const METADATA_TYPES: Record<Family['type'], number> = { untyped: 0, counter: 1, gauge: 2, histogram: 3, summary: 5 };
+/** The one NaN that ends a series (remote write 1.0, "Stale Markers"); a number of JavaScript cannot carry its bits. */
+const STALE_BITS = 0x7ff0000000000002n;
 const VARINT = 0;
 const FIXED64 = 1;
 const LENGTH_DELIMITED = 2;
 
-/**
- * prometheus.WriteRequest of remote write 1.0: labels sorted by name, none of them empty, every sample at `timestampMs`
- * unless it brings its own. An external label gives way to the series' own.
- */
-export function buildWriteRequest(
-  families: readonly Family[],
-  timestampMs: number,
-  externalLabels: Readonly<Record<string, string>> = {},
-): WriteRequest {
+/** Every sample with the labels that it is sent with; an external label gives way to the series' own. */
+export function seriesOf(families: readonly Family[], externalLabels: Readonly<Record<string, string>> = {}): Series[] {
+  return families.flatMap(({ type, samples }) =>
+    samples.map((sample) => ({
+      labels: labelsOf(type, sample, externalLabels),
+      value: sample.value,
+      timestampMs: sample.timestampMs,
+    })),
+  );
+}
+
+/** prometheus.WriteRequest of remote write 1.0: every sample at `atMs` unless it brings its own time. */
+export function buildWriteRequest({ families, series, stale }: WriteRequest, atMs: number): Uint8Array<ArrayBuffer> {
   const message = new Message();
-  let series = 0;
-  for (const { type, samples } of families) {
-    for (const sample of samples) {
-      message.nested(1, (timeSeries) => writeSeries(timeSeries, type, sample, timestampMs, externalLabels));
-      series += 1;
-    }
+  for (const { labels, value, timestampMs } of series) {
+    message.nested(1, (timeSeries) => {
+      writeLabels(timeSeries, labels);
+      timeSeries.nested(2, (sample) => {
+        sample.double(1, value);
+        sample.varint(2, timestampMs ?? atMs);
+      });
+    });
+  }
+  for (const labels of stale) {
+    message.nested(1, (timeSeries) => {
+      writeLabels(timeSeries, labels);
+      timeSeries.nested(2, (sample) => {
+        sample.doubleBits(1, STALE_BITS);
+        sample.varint(2, atMs);
+      });
+    });
   }
   for (const { name, help, type, samples } of families) {
     if (samples.length === 0) continue;
@@ -38,30 +66,27 @@ export function buildWriteRequest(
       metadata.text(4, help);
     });
   }
-  return { body: message.bytes(), series };
+  return message.bytes();
 }
 
-function writeSeries(
-  series: Message,
+function labelsOf(
   type: Family['type'],
-  { name, labels, value, timestampMs }: Sample,
-  atMs: number,
+  { name, labels }: Sample,
   externalLabels: Readonly<Record<string, string>>,
-): void {
+): SeriesLabels {
   const bound = type === 'histogram' ? 'le' : type === 'summary' ? 'quantile' : null;
-  const pairs = Object.entries({ ...externalLabels, ...labels, __name__: name }).flatMap(([label, text]) =>
-    text === '' ? [] : [[label, label === bound ? canonicalBound(text) : text] as const],
-  );
-  for (const [label, text] of pairs.toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+  return Object.entries({ ...externalLabels, ...labels, __name__: name })
+    .flatMap(([label, text]) => (text === '' ? [] : [[label, label === bound ? canonicalBound(text) : text] as const]))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function writeLabels(series: Message, labels: SeriesLabels): void {
+  for (const [label, text] of labels) {
     series.nested(1, (pair) => {
       pair.text(1, label);
       pair.text(2, text);
     });
   }
-  series.nested(2, (sample) => {
-    sample.double(1, value);
-    sample.varint(2, timestampMs ?? atMs);
-  });
 }
 
 /** A protobuf message under construction. */
@@ -82,6 +107,13 @@ class Message {
     this.#raw(field * 8 + FIXED64);
     this.#reserve(8);
     new DataView(this.#bytes.buffer).setFloat64(this.#at, value, true);
+    this.#at += 8;
+  }
+
+  doubleBits(field: number, bits: bigint): void {
+    this.#raw(field * 8 + FIXED64);
+    this.#reserve(8);
+    new DataView(this.#bytes.buffer).setBigUint64(this.#at, bits, true);
     this.#at += 8;
   }
 

@@ -1,7 +1,8 @@
 import type { Fields } from '../log.ts';
 import type { Family } from '../metrics/family.ts';
 import type { RowStorage } from '../row-storage.ts';
-import { buildWriteRequest } from './encode.ts';
+import { buildWriteRequest, seriesOf } from './encode.ts';
+import { SentSeries } from './sent-series.ts';
 import { snappyCompress } from './snappy.ts';
 
 const EVERY_MS = 60_000;
@@ -34,6 +35,7 @@ export interface RemoteWriterOptions {
 }
 
 export interface RemoteWriteReport {
+  /** Samples and staleness markers. */
   series: number;
   /** Length of the compressed body. */
   bytes: number;
@@ -54,13 +56,16 @@ interface Frozen {
 /**
  * Sends all metrics to a Prometheus remote-write receiver (1.0). One snapshot at a time is frozen in SQLite and resent
  * until 2xx, or until the receiver refuses it for good; meanwhile no newer one is made: counters lose nothing by that.
+ * A series that the snapshot before had and this one lacks is in it once more, as stale.
  */
 export class RemoteWriter {
   readonly #options: RemoteWriterOptions;
+  readonly #sent: SentSeries;
   #sending: Promise<RemoteWriteReport> | null = null;
 
   constructor(options: RemoteWriterOptions) {
     this.#options = options;
+    this.#sent = new SentSeries(options.sql);
     options.sql.exec(
       `create table if not exists remote_write (id integer primary key check (id = 1), at_ms integer not null,
         body blob, series integer not null, attempts integer not null, not_before_ms integer not null)`,
@@ -107,6 +112,7 @@ export class RemoteWriter {
       this.#options.report('warn', 'remote write will be sent again', { ...facts, reason });
     } else {
       this.#forget(frozen.atMs);
+      if (outcome === 'taken') this.#sent.taken();
       if (outcome === 'refused') this.#options.report('error', 'remote write was refused', { ...facts, reason });
     }
     return { ...facts, outcome };
@@ -116,13 +122,19 @@ export class RemoteWriter {
     const { sql, target, families, nowMs } = this.#options;
     const [last] = sql.exec('select at_ms from remote_write').toArray();
     const all = await families();
+    const series = seriesOf(all, target.externalLabels);
     // Two samples of one series at one time are refused, so time always goes on.
     const atMs = Math.max(nowMs(), Number(last?.['at_ms'] ?? 0) + 1);
-    const { body: message, series } = buildWriteRequest(all, atMs, target.externalLabels);
-    const body = snappyCompress(message);
+    const vanished = this.#sent.compare(
+      series.map(({ labels }) => labels),
+      atMs,
+    );
+    const { stale } = vanished;
+    const body = snappyCompress(buildWriteRequest({ families: all, series, stale }, atMs));
     if (body.byteLength > BODY_BYTES_MAX) throw new Error(`${body.byteLength} bytes are too many for remote write`);
-    const frozen: Frozen = { atMs, body, series, attempts: 0, notBeforeMs: 0 };
+    const frozen: Frozen = { atMs, body, series: series.length + stale.length, attempts: 0, notBeforeMs: 0 };
     this.#save(frozen);
+    this.#sent.save(vanished);
     return frozen;
   }
 

@@ -54,18 +54,25 @@ export class Flusher {
     await this.flush(aggregator);
   }
 
+  /** The kept batch first, then what was observed since; the tries are for both together, or they would not end in time. */
   async flush(aggregator: Aggregator): Promise<void> {
     const kept = this.frozen;
-    if (kept !== null && !(await this.deliver(aggregator, kept))) return;
+    const left = kept === null ? TRIES_MAX : await this.deliver(aggregator, kept, TRIES_MAX);
+    if (left === 0) return;
     this.frozen ??= this.freeze();
-    if (this.frozen !== null) await this.deliver(aggregator, this.frozen);
+    if (this.frozen !== null) await this.deliver(aggregator, this.frozen, left);
   }
 
-  /** Forgets the batch once it is taken in. */
-  private async deliver(aggregator: Aggregator, batch: FlushBatch): Promise<boolean> {
-    const isTaken = await this.send(aggregator, batch);
-    if (isTaken && this.frozen === batch) this.frozen = null;
-    return isTaken;
+  /** Forgets the batch once it is taken in. Answers how many tries are left. */
+  private async deliver(aggregator: Aggregator, batch: FlushBatch, triesMax: number): Promise<number> {
+    for (let tries = 1; tries <= triesMax; tries += 1) {
+      if (await this.isTaken(aggregator, batch)) {
+        if (this.frozen === batch) this.frozen = null;
+        return triesMax - tries;
+      }
+      if (tries < triesMax) await this.options.wait(RETRY_DELAY_MS * tries);
+    }
+    return 0;
   }
 
   private freeze(): FlushBatch | null {
@@ -75,16 +82,13 @@ export class Flusher {
     return { ...delta, source: this.options.source, seq: this.seq, inFlight: this.options.inFlight() };
   }
 
-  private async send(aggregator: Aggregator, batch: FlushBatch): Promise<boolean> {
-    for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
-      try {
-        await withTimeout(aggregator.ingest(batch), this.options.wait(TRY_TIMEOUT_MS));
-        return true;
-      } catch {
-        if (tries < TRIES_MAX) await this.options.wait(RETRY_DELAY_MS * tries);
-      }
+  private async isTaken(aggregator: Aggregator, batch: FlushBatch): Promise<boolean> {
+    try {
+      await withTimeout(aggregator.ingest(batch), this.options.wait(TRY_TIMEOUT_MS));
+      return true;
+    } catch {
+      return false;
     }
-    return false;
   }
 }
 

@@ -61,7 +61,9 @@ export function createIsolateMetrics(clock: Clock, ids: Ids, flushSeconds: numbe
       };
     },
     flushLater(env) {
-      return flusher.claim() ? () => flusher.flushLater(aggregatorOf(env)) : null;
+      // A stub of its own for every try: one that has failed may go on failing after the object is back.
+      const aggregator: Aggregator = { ingest: (batch) => aggregatorOf(env).ingest(batch) };
+      return flusher.claim() ? () => flusher.flushLater(aggregator) : null;
     },
   };
 }

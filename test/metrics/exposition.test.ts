@@ -65,6 +65,13 @@ test('what was rendered as text reads back as it was', () => {
   );
 });
 
+test('a family without a sample is left out, head and all', () => {
+  const none: Family = { name: 'none', help: 'Nothing.', type: 'gauge', samples: [] };
+  const one: Family = { ...none, name: 'one', samples: [{ name: 'one', labels: {}, value: 1 }] };
+  expect(renderText([none, one, none])).toBe('# HELP one Nothing.\n# TYPE one gauge\none 1\n');
+  expect(renderOpenMetrics([none])).toBe('# EOF\n');
+});
+
 test('OpenMetrics: counters without _total in the family, seconds, canonical bounds, an end', () => {
   const given: Family[] = [
     {

@@ -1,5 +1,5 @@
 import { uncompress } from 'snappyjs';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { RemoteWriter } from '../../src/platform/telemetry/remote-write/writer.ts';
 import type { Family } from '../../src/platform/telemetry/metrics/family.ts';
 import { openSql } from '../support/sql.ts';
@@ -15,7 +15,7 @@ function setUp() {
   const sql = openSql();
   const sent: Sent[] = [];
   const reports: string[] = [];
-  const world = { nowMs: 1_000_000, snapshots: 0, answers: [] as (Response | Error)[] };
+  const world = { nowMs: 1_000_000, snapshots: 0, answers: [] as (Response | Error | 'never')[] };
   const families = async (): Promise<Family[]> => {
     world.snapshots += 1;
     const samples = [{ name: 'seen_total', labels: {}, value: world.snapshots }];
@@ -37,11 +37,17 @@ function setUp() {
         sent.push({ body: new Uint8Array(init.body as Uint8Array), headers: new Headers(init.headers) });
         const answer = world.answers.shift() ?? new Response(null, { status: 204 });
         if (answer instanceof Error) throw answer;
+        if (answer === 'never') return await endOf(init.signal);
         return answer;
       },
       report: (level, message) => reports.push(`${level} ${message}`),
     });
   return { world, sent, reports, start };
+}
+
+/** What fetch does when nothing comes: it rejects once it is told to stop. */
+function endOf(signal: AbortSignal | null | undefined): Promise<never> {
+  return new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
 }
 
 const answer = (status: number, headers: Record<string, string> = {}) =>
@@ -149,4 +155,20 @@ test('pushes at once are one after the other, each sent once', async () => {
   await Promise.all([writer.run(), writer.pushNow(), writer.pushNow()]);
   const times = sent.map((each) => sampleOf(each)?.timestamp);
   expect(new Set(times).size).toBe(times.length);
+});
+
+test('an answer that does not come in time is as none; one that does leaves no timer behind', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const { world, start } = setUp();
+    const writer = start();
+    expect(await writer.pushNow()).toMatchObject({ outcome: 'taken' });
+    expect(vi.getTimerCount()).toBe(0);
+    world.answers = ['never'];
+    const sending = writer.pushNow();
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(await sending).toMatchObject({ status: null, outcome: 'kept' });
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -140,19 +140,24 @@ export class RemoteWriter {
 
   async #post(body: Uint8Array<ArrayBuffer>): Promise<{ status: number | null; retryAfterMs: number; reason: string }> {
     const { target, fetch, nowMs } = this.#options;
+    const late = new AbortController();
+    // Not AbortSignal.timeout: its timer would run on after the answer and keep the object from being evicted.
+    const timer = setTimeout(() => late.abort(new Error('no answer in time')), TIMEOUT_MS);
     try {
       const response = await fetch(target.url, {
         method: 'POST',
         headers: headersOf(target),
         body,
         redirect: 'manual',
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: late.signal,
       });
       const reason = response.ok ? '' : (await response.text()).slice(0, REASON_LENGTH_MAX);
       if (response.ok) await response.body?.cancel();
       return { status: response.status, retryAfterMs: retryAfterMs(response.headers, nowMs()), reason };
     } catch (error) {
       return { status: null, retryAfterMs: 0, reason: error instanceof Error ? error.message : String(error) };
+    } finally {
+      clearTimeout(timer);
     }
   }
 

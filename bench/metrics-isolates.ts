@@ -4,7 +4,7 @@ import { type Aggregator, REMOTE, startAggregator, startProcess, workerOf } from
 
 const TOKEN = 'metrics-token-of-a-load';
 const ISOLATES = ['one', 'two', 'three', 'four'];
-const secret = 'x'.repeat(32);
+const secret = 'isolates-0123456789-abcdefghijklm';
 
 /** Never spoken to: the routes asked here do no I/O of their own. */
 const BINDINGS = {

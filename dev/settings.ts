@@ -32,7 +32,7 @@ const NOT_YET_KNOWN = {
 
 /** By first word, so that a new binding needs no entry here; what is not a binding the Worker ignores. */
 const BINDING =
-  /^(ENVIRONMENT$|(ALLOWED|CACHE|DATABASE|EVENTS|JWT|LOG|METRICS|ORDER|OTEL|PAYMENT|RATE|REDIS|SERVICE|STRIPE|TRUSTED|UPSTASH)_)/;
+  /^(ENVIRONMENT$|(ALLOWED|CACHE|CREDENTIAL|DATABASE|EMAIL|EVENTS|JWT|LOG|MAIL|METRICS|OIDC|ORDER|PASSWORD|OTEL|PAYMENT|RATE|REDIS|REMOTE|SERVICE|STRIPE|TRACE|TRACING|TRUSTED|OTLP|JAEGER|UPSTASH)_)/;
 
 /** Reads the variables and flags. Throws one readable error that names every faulty one. */
 export function readSettings(environment: Env, flags: string[], secrets: DevSecrets): Settings {
@@ -74,6 +74,10 @@ function defaults(secrets: DevSecrets): Record<string, string> {
     PAYMENT_TEST_WEBHOOK_SECRET: secrets.PAYMENT_TEST_WEBHOOK_SECRET,
     RATE_LIMIT_PUBLIC: '100000',
     RATE_LIMIT_AUTHENTICATED: '100000',
+    RATE_LIMIT_LOGIN: '100000',
+    RATE_LIMIT_REGISTER: '100000',
+    RATE_LIMIT_RESET: '100000',
+    RATE_LIMIT_ORDER: '100000',
     LOG_FORMAT: 'console',
   };
 }

@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
 import { AppError } from './platform/errors.ts';
-import { corsByConfig, identify, keepPrivate, limitBody, securityHeaders } from './platform/http/middleware.ts';
-import { admit } from './platform/http/admit.ts';
+import { corsByConfig, keepPrivate, limitBody, limitHeaders, securityHeaders } from './platform/http/middleware.ts';
+import { createAdmit } from './platform/http/admit.ts';
 import { methodsByPath } from './platform/http/methods.ts';
 import { describeCause, problem, toAppError } from './platform/http/problem.ts';
 import { etagReads } from './platform/http/etag.ts';
@@ -14,7 +14,7 @@ import { customerRoutes } from './domains/customers/index.ts';
 import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
 import { createPushRoutes } from './platform/telemetry/push/routes.ts';
 import { healthRoutes } from './health.ts';
-import { identityRoutes } from './domains/identity/index.ts';
+import { gatekeeper, identityRoutes } from './domains/identity/index.ts';
 import { metricsRoutes } from './metrics-routes.ts';
 import { marketRoutes } from './domains/markets/index.ts';
 import { orderRoutes } from './domains/orders/index.ts';
@@ -22,7 +22,7 @@ import { orderRoutes } from './domains/orders/index.ts';
 /** Middleware in the order of the design; then one chained sub-app per domain, so that `AppType` is typed for hono/client. */
 export function createApp() {
   const api = new Hono<AppEnv>()
-    .use(keepPrivate, identify, etagReads, admit)
+    .use(keepPrivate, etagReads, createAdmit(gatekeeper))
     .route('/', identityRoutes)
     .route('/', customerRoutes)
     .route('/', marketRoutes)
@@ -31,7 +31,7 @@ export function createApp() {
     .route('/', orderRoutes)
     .route('/', checkoutRoutes);
   const app = new Hono<AppEnv>()
-    .use(observe, securityHeaders, corsByConfig)
+    .use(observe, securityHeaders, corsByConfig, limitHeaders)
     // A push has its own limit.
     .route('/', createPushRoutes(aggregatorOf))
     .use(limitBody)

@@ -2,7 +2,7 @@ import { drainOutbox } from './domains/events/index.ts';
 import { gaugeRow } from './gauges/queries.ts';
 import { removeDoneKeys } from './platform/http/idempotency.ts';
 import { removeExpiredCarts } from './domains/cart/index.ts';
-import { removeExpiredSessions } from './domains/identity/index.ts';
+import { removeExpiredSessions, republishRevocations } from './domains/identity/index.ts';
 import { settleUnattended } from './domains/checkout/index.ts';
 import { seriesKey } from './platform/telemetry/metrics/buffer.ts';
 import { unixSeconds } from './platform/clock.ts';
@@ -18,6 +18,7 @@ export async function tick(deps: Deps, gauges: Gauges): Promise<void> {
   const settled = await settleUnattended(deps);
   const delivered = await drainOutbox(deps);
   await deps.db.writeResent(removeDoneKeys, removeExpiredCarts, removeExpiredSessions);
+  await republishRevocations(deps);
   const [[sampled]] = await deps.db.read(gaugeRow);
   const { SERVICE_VERSION, ENVIRONMENT } = deps.config;
   await gauges.setGauges({

@@ -9,6 +9,9 @@ export const DEMO_LOGINS = {
 
 export const LOCATIONS: [string, string] = [demoId('location main'), demoId('location reserve')];
 
+/** The migration made it. */
+const OWNER_ROLE_ID = '00000000-0000-7000-8000-000000000001';
+
 /** Standard rates of value-added tax in parts per million, and one typical US sales tax. */
 const TAX: [country: string, name: string, ratePpm: number][] = [
   ['US', 'Sales tax', 88_750],
@@ -55,6 +58,7 @@ export async function demoShop(): Promise<Record<string, Record<string, unknown>
       { id: staffId, kind: 'staff', email: staff.email, password_hash: staffHash },
       { id: customerId, kind: 'customer', email: customer.email, password_hash: customerHash },
     ],
+    account_roles: [{ account_id: staffId, role_id: OWNER_ROLE_ID }],
     customers: [{ id: customerId, first_name: 'Bailey', last_name: 'Buyer' }],
   };
 }

@@ -2,12 +2,36 @@ import * as z from 'zod';
 import { remoteWriteLabels } from './telemetry/remote-write/labels.ts';
 import { exactHosts, otlpEndpoint, otlpHeaders } from './telemetry/trace/bindings.ts';
 
-const secret = z.string().min(32, 'must have at least 32 characters');
+/** Of the guide and of many an example: a secret that is written somewhere is none. */
+const PLACEHOLDER =
+  /generate-(?:strong-random|another-strong-random)|your-|change-?me|example|placeholder|secret-?key/i;
+const DISTINCT_MIN = 12;
+
+const secret = z
+  .string()
+  .min(32, { error: 'must have at least 32 characters', abort: true })
+  .refine((value) => new Set(value).size >= DISTINCT_MIN, {
+    error: `must have at least ${DISTINCT_MIN} different characters`,
+    abort: true,
+  })
+  .refine((value) => !PLACEHOLDER.test(value), 'must not be a placeholder');
 const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const milliseconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const fraction = z.coerce.number().min(0).max(1);
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
+
+const origins = z
+  .string()
+  .default('')
+  .transform((value) => value.split(',').flatMap((origin) => origin.trim() || []))
+  .pipe(
+    z.array(
+      z
+        .url({ protocol: /^https?$/, error: 'must list exact origins, separated by commas', abort: true })
+        .refine((origin) => new URL(origin).origin === origin, 'must list origins without a path'),
+    ),
+  );
 
 const bindings = z.object({
   ENVIRONMENT: z.enum(['development', 'test', 'staging', 'production']),
@@ -26,6 +50,10 @@ const bindings = z.object({
 
   JWT_ACCESS_SECRET: secret,
   JWT_REFRESH_SECRET: secret,
+  JWT_ACCESS_SECRET_PREVIOUS: secret.optional(),
+  JWT_REFRESH_SECRET_PREVIOUS: secret.optional(),
+  /** When the secrets were changed: tokens of the previous ones are good for one life of a token from then on. */
+  JWT_ROTATED_AT: z.iso.datetime({ offset: true }).optional(),
   JWT_ACCESS_TTL: seconds(60, 86_400).default(900),
   JWT_REFRESH_TTL: seconds(3_600, 31_536_000).default(604_800),
   ORDER_TOKEN_SECRET: secret,
@@ -33,13 +61,15 @@ const bindings = z.object({
   RATE_LIMIT_ENABLED: flag.default(true),
   RATE_LIMIT_PUBLIC: z.coerce.number().int().min(1).default(100),
   RATE_LIMIT_AUTHENTICATED: z.coerce.number().int().min(1).default(500),
+  RATE_LIMIT_LOGIN: z.coerce.number().int().min(1).default(10),
+  RATE_LIMIT_REGISTER: z.coerce.number().int().min(1).default(10),
+  RATE_LIMIT_RESET: z.coerce.number().int().min(1).default(5),
+  RATE_LIMIT_ORDER: z.coerce.number().int().min(1).default(20),
   RATE_LIMIT_WINDOW: seconds(1, 3_600).default(60),
   TRUSTED_IP_HEADER: z.enum(['cf-connecting-ip', 'x-real-ip']).default('cf-connecting-ip'),
-  ALLOWED_ORIGINS: z
-    .string()
-    .default('')
-    .transform((value) => value.split(',').flatMap((origin) => origin.trim() || []))
-    .pipe(z.array(z.url({ protocol: /^https?$/, error: 'must list exact origins, separated by commas' }))),
+  ALLOWED_ORIGINS: origins,
+  /** Origins whose browsers may send cookies along; nobody's by default. */
+  CREDENTIAL_ORIGINS: origins,
 
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'fatal']).default('info'),
   LOG_FORMAT: z.enum(['json', 'console']).default('json'),
@@ -66,6 +96,15 @@ const bindings = z.object({
   PAYMENT_TEST_WEBHOOK_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
   PAYMENT_TIMEOUT_MS: milliseconds(100, 25_000).default(10_000),
 
+  /** An HTTP mail API; without one mails go to the log of a development stack, and nowhere in production. */
+  MAIL_API_URL: httpUrl.optional(),
+  MAIL_API_TOKEN: z.string().min(8, 'must have at least 8 characters').optional(),
+  MAIL_FROM: z.string().min(3).max(320).optional(),
+  MAIL_TIMEOUT_MS: milliseconds(100, 30_000).default(10_000),
+  /** The shop's page that a link in a mail opens; `{token}` is replaced. */
+  PASSWORD_RESET_URL: z.string().max(500).optional(),
+  EMAIL_VERIFICATION_URL: z.string().max(500).optional(),
+
   EVENTS_URL: httpUrl.optional(),
   EVENTS_SECRET: secret.optional(),
 });
@@ -87,6 +126,10 @@ function conflictsOf(given: Given): string[] {
   needs('PAYMENT_TEST_URL', 'PAYMENT_TEST_SECRET');
   needs('PAYMENT_TEST_URL', 'PAYMENT_TEST_WEBHOOK_SECRET');
   needs('EVENTS_URL', 'EVENTS_SECRET');
+  needs('JWT_ACCESS_SECRET_PREVIOUS', 'JWT_ROTATED_AT');
+  needs('JWT_REFRESH_SECRET_PREVIOUS', 'JWT_ROTATED_AT');
+  needs('MAIL_API_URL', 'MAIL_API_TOKEN');
+  needs('MAIL_API_URL', 'MAIL_FROM');
   if (given['TRACING_ENABLED'] === 'true') {
     const endpoint = given['TRACING_EXPORTER'] === 'jaeger' ? 'JAEGER_ENDPOINT' : 'OTLP_ENDPOINT';
     if (given[endpoint] === undefined) faults.push(`${endpoint} is needed with TRACING_ENABLED`);

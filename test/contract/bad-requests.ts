@@ -254,7 +254,7 @@ export function badHeaders(operation: ApiOperation, names: ReadonlySet<string>):
   ];
   const keys = ['', 'x'.repeat(256), 'k\u00e9y', 'two words'];
   return [
-    ...('401' in operation.responses ? refuse('Authorization', 401, [...tokens, 'Bearer k\u00e9y']) : []),
+    ...(operation.security.length > 0 ? refuse('Authorization', 401, [...tokens, 'Bearer k\u00e9y']) : []),
     ...(names.has('Idempotency-Key') ? refuse('Idempotency-Key', 400, keys) : []),
     ...(names.has('If-Match')
       ? refuse('If-Match', 412, ['garbage', '1', '""', '"x"', 'W/', '"1', '"1"x', '"99999999999"'])

@@ -85,5 +85,17 @@ test('what validators take and what the path names become parameters and the bod
   expect(put.requestBody?.content['application/json']?.schema).toEqual({ $ref: '#/components/schemas/PlaceInput' });
   expect(components['schemas']!['Place']).toMatchObject({ required: ['city'] });
   expect(components['schemas']!['PlaceInput']).not.toHaveProperty('required');
-  expect(Object.keys(put.responses)).toEqual(['200', '204', '403', '404', '409', '415', '422', '500', '503']);
+  expect(Object.keys(put.responses)).toEqual([
+    '200',
+    '204',
+    '401',
+    '403',
+    '404',
+    '409',
+    '415',
+    '422',
+    '431',
+    '500',
+    '503',
+  ]);
 });

@@ -29,7 +29,8 @@ beforeEach(async () => {
 });
 afterAll(() => stack.close());
 
-const newAddress = () => `2001:db8::${randomInt(65_536).toString(16)}:${randomInt(65_536).toString(16)}`;
+const group = () => randomInt(65_536).toString(16);
+const newAddress = () => `2001:db8:${group()}:${group()}::1`;
 const from = (address: string, options: CallOptions = {}) =>
   call(stack, 'GET', '/markets', undefined, { ...options, headers: { 'x-real-ip': address, ...options.headers } });
 const split = (replies: Reply[]) => ({
@@ -47,6 +48,7 @@ describe('of twelve requests at once from one address', () => {
     expect(remaining.toSorted((a, b) => b - a)).toEqual([4, 3, 2, 1, 0]);
     for (const reply of [...passed, ...blocked]) {
       expect(header(reply, 'ratelimit-limit')).toBe(PUBLIC_MAX);
+      expect(reply.headers.get('ratelimit-policy')).toBe(`${PUBLIC_MAX};w=${WINDOW_S};name="public"`);
       expect(header(reply, 'ratelimit-reset')).toBeGreaterThan(0);
       expect(header(reply, 'ratelimit-reset')).toBeLessThanOrEqual(WINDOW_S);
     }
@@ -77,6 +79,19 @@ describe('who is limited', () => {
   test('is each address for itself', async () => {
     await exhaust(newAddress());
     expect((await from(newAddress())).status).toBe(200);
+  });
+
+  test('is each network of a subscriber, not each of its 2^64 addresses', async () => {
+    const network = `2001:db8:${group()}:${group()}`;
+    await exhaust(`${network}::1`);
+    expect((await from(`${network}:ffff:ffff:ffff:ffff`)).status).toBe(429);
+    expect((await from(`${network.toUpperCase()}:0:0:0:2`)).status).toBe(429);
+  });
+
+  test('is an IPv4 address however it is written', async () => {
+    const address = `203.0.113.${randomInt(256)}`;
+    await exhaust(address);
+    expect((await from(`::ffff:${address}`)).status).toBe(429);
   });
 
   test('is told by the trusted header alone: others, which anybody can write, are not read', async () => {

@@ -148,7 +148,13 @@ describe('a refresh token', () => {
     }
   });
 
-  test.each([1, 2, 3])('that comes back after %i trades is refused and ends the session', async (trades) => {
+  const ageOf = (person: { id: string }, seconds: number) =>
+    stack.owner.query(`update sessions set rotated_at = rotated_at - make_interval(secs => $2) where account_id = $1`, [
+      person.id,
+      seconds,
+    ]);
+
+  test.each([2, 3])('that comes back after %i trades is refused and ends the session', async (trades) => {
     const { refreshToken: first } = await register(stack);
     let latest = first;
     for (let turn = 0; turn < trades; turn += 1) latest = (await refresh(latest)).body.refresh_token;
@@ -157,19 +163,34 @@ describe('a refresh token', () => {
     expect((await refresh(latest)).status).toBe(401);
   });
 
+  test('that comes back after one trade answers the same successor for seconds, and then ends the session', async () => {
+    const person = await register(stack);
+    const first = await refresh(person.refreshToken);
+    const again = await refresh(person.refreshToken);
+    expect([again.status, again.body.refresh_token]).toEqual([200, first.body.refresh_token]);
+    await ageOf(person, 11);
+    expect((await refresh(person.refreshToken)).status).toBe(401);
+    const me401 = await me(again.body.access_token);
+    expect(me401.status).toBe(401);
+    expect((await refresh(first.body.refresh_token)).status).toBe(401);
+    const { rows } = await stack.owner.query('select reused_at from sessions where account_id = $1', [person.id]);
+    expect(rows[0].reused_at).not.toBeNull();
+  });
+
   test('that comes back ends its own session only', async () => {
-    const { email, password, refreshToken } = await register(stack);
-    const other = (await login(email, password)).body.refresh_token;
-    await refresh(refreshToken);
-    await refresh(refreshToken);
+    const person = await register(stack);
+    const other = (await login(person.email, person.password)).body.refresh_token;
+    const next = (await refresh(person.refreshToken)).body.refresh_token;
+    await refresh(next);
+    expect((await refresh(person.refreshToken)).status).toBe(401);
     expect((await refresh(other)).status).toBe(200);
   });
 
-  test('traded by twenty at once is good for one', async () => {
+  test('traded by twenty at once has one successor', async () => {
     const { refreshToken } = await register(stack);
     const replies = await Promise.all(Array.from({ length: 20 }, () => refresh(refreshToken)));
-    expect(replies.filter(({ status }) => status === 200)).toHaveLength(1);
-    expect(replies.filter(({ status }) => status === 401)).toHaveLength(19);
+    expect(replies.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
+    expect(new Set(replies.map(({ body }) => body.refresh_token)).size).toBe(1);
   });
 
   test('of a session that has run out, or of a closed account, is refused', async () => {
@@ -198,6 +219,22 @@ describe('signing out', () => {
       expect([status, text]).toEqual([204, '']);
     }
     expect((await refresh(refreshToken)).status).toBe(401);
+  });
+
+  test('ends its access token at once, in whatever isolate it is shown', async () => {
+    const person = await register(stack);
+    expect((await me(person.token)).status).toBe(200);
+    await logout(person.refreshToken);
+    expect(refusal(await me(person.token))).toEqual([401, 'unauthenticated', 'Authorization']);
+  });
+
+  test('ends its access token also where Redis has gone away since', async () => {
+    const person = await register(stack);
+    await logout(person.refreshToken);
+    stack.redis.inject(() => true, 'drop_request', 2);
+    const write = await call(stack, 'POST', '/carts', {}, { token: person.token });
+    expect(refusal(write)).toEqual([401, 'unauthenticated', 'Authorization']);
+    expect((await me(person.token)).status).toBe(401);
   });
 
   test('leaves the other sessions of the account', async () => {

@@ -4,7 +4,7 @@ export const BINDINGS: Record<string, string> = {
   DATABASE_URL: 'postgres://app:secret@db.example.test/shop',
   UPSTASH_REDIS_REST_URL: 'https://redis.example.test',
   UPSTASH_REDIS_REST_TOKEN: 'token',
-  JWT_ACCESS_SECRET: 'a'.repeat(32),
-  JWT_REFRESH_SECRET: 'b'.repeat(32),
-  ORDER_TOKEN_SECRET: 'c'.repeat(32),
+  JWT_ACCESS_SECRET: 'access-0123456789-abcdefghijklmnop',
+  JWT_REFRESH_SECRET: 'refresh-0123456789-abcdefghijklmno',
+  ORDER_TOKEN_SECRET: 'orders-0123456789-abcdefghijklmnop',
 };

@@ -17,7 +17,7 @@ function faultsOf(env: object): string[] {
 const COMPANIONS = {
   PAYMENT_TEST_SECRET: 'd'.repeat(16),
   PAYMENT_TEST_WEBHOOK_SECRET: 'e'.repeat(16),
-  EVENTS_SECRET: 'f'.repeat(32),
+  EVENTS_SECRET: 'events-0123456789-abcdefghijklmnop',
 };
 
 const faultsWith = (changes: Record<string, string | undefined>) => faultsOf({ ...BINDINGS, ...changes });

@@ -1,6 +1,8 @@
 import { sign } from 'hono/jwt';
 import { describe, expect, test } from 'vitest';
 import { checkClaims, issueTokens, readToken } from '../../src/platform/auth/token.ts';
+import { signingKey } from '../../src/platform/auth/keys.ts';
+import { createIds } from '../../src/platform/id.ts';
 import { parseConfig } from '../../src/platform/config.ts';
 import { BINDINGS } from './bindings.ts';
 
@@ -13,12 +15,18 @@ const subject = {
   sessionId: '0199a1b2-0000-7000-8000-000000000002',
   kind: 'customer',
   generation: 3,
+  rotatedAt: new Date(NOW_S * 1000).toISOString(),
+  expiresAt: new Date((NOW_S + config.JWT_REFRESH_TTL) * 1000).toISOString(),
+  permissions: [],
+  mfa: false,
 } as const;
+const ids = createIds(clock);
 const claims = {
   iss: config.SERVICE_NAME,
   aud: 'api',
   sub: subject.accountId,
   sid: subject.sessionId,
+  jti: 'of this test',
   kind: 'customer',
   token_use: 'access',
   iat: NOW_S,
@@ -29,7 +37,7 @@ const refusal = { code: 'unauthenticated' };
 
 describe('issued tokens', () => {
   test('are read back, each for its own use', async () => {
-    const tokens = await issueTokens(config, clock, subject);
+    const tokens = await issueTokens(config, clock, ids, subject);
     expect(tokens).toMatchObject({ token_type: 'Bearer', expires_in: config.JWT_ACCESS_TTL });
     const access = await readToken(config, clock, tokens.access_token, 'access');
     expect(access).toMatchObject({ sub: subject.accountId, sid: subject.sessionId, kind: 'customer' });
@@ -40,19 +48,19 @@ describe('issued tokens', () => {
   });
 
   test('are refused for the other use', async () => {
-    const tokens = await issueTokens(config, clock, subject);
+    const tokens = await issueTokens(config, clock, ids, subject);
     await expect(readToken(config, clock, tokens.refresh_token, 'access')).rejects.toMatchObject(refusal);
     await expect(readToken(config, clock, tokens.access_token, 'refresh')).rejects.toMatchObject(refusal);
   });
 
   test('hold nothing of the person but ids', async () => {
-    const { access_token } = await issueTokens(config, clock, subject);
+    const { access_token } = await issueTokens(config, clock, ids, subject);
     const payload: unknown = JSON.parse(Buffer.from(access_token.split('.')[1] ?? '', 'base64url').toString());
     expect(Object.keys(payload as object).toSorted()).toEqual(Object.keys(claims).toSorted());
   });
 
   test('end when they say, give or take half a minute between two clocks', async () => {
-    const { access_token } = await issueTokens(config, clock, subject);
+    const { access_token } = await issueTokens(config, clock, ids, subject);
     const end = NOW_S + config.JWT_ACCESS_TTL;
     await expect(readToken(config, at(end + 29), access_token, 'access')).resolves.toBeDefined();
     await expect(readToken(config, at(end + 30), access_token, 'access')).rejects.toMatchObject(refusal);
@@ -61,12 +69,16 @@ describe('issued tokens', () => {
   });
 });
 
+/** Signed as ours are, under our key id, whatever the secret. */
+const signed = (payload: object, secret = config.JWT_ACCESS_SECRET, alg: 'HS256' | 'HS384' = 'HS256') =>
+  sign({ ...payload }, { ...signingKey(config, 'access'), alg, k: Buffer.from(secret).toString('base64url') });
+
 describe('a forged token is refused', () => {
-  const good = () => sign(claims, config.JWT_ACCESS_SECRET, 'HS256');
+  const good = () => signed(claims);
   const forged: Record<string, () => string | Promise<string>> = {
-    'signed with another secret': () => sign(claims, 'x'.repeat(64), 'HS256'),
-    'signed with the refresh secret': () => sign(claims, config.JWT_REFRESH_SECRET, 'HS256'),
-    'signed with another algorithm': () => sign(claims, config.JWT_ACCESS_SECRET, 'HS384'),
+    'signed with another secret': () => signed(claims, 'x'.repeat(64)),
+    'signed with the refresh secret': () => signed(claims, config.JWT_REFRESH_SECRET),
+    'signed with another algorithm': () => signed(claims, config.JWT_ACCESS_SECRET, 'HS384'),
     'alg none, no signature': () => `${encode({ alg: 'none', typ: 'JWT' })}.${encode(claims)}.`,
     'alg none, its old signature': async () =>
       `${encode({ alg: 'none', typ: 'JWT' })}.${encode(claims)}.${(await good()).split('.')[2]}`,
@@ -76,8 +88,9 @@ describe('a forged token is refused', () => {
     },
     'cut short': async () => (await good()).slice(0, -5),
     'without a signature': async () => (await good()).split('.').slice(0, 2).join('.'),
-    'of another issuer': () => sign({ ...claims, iss: 'somebody' }, config.JWT_ACCESS_SECRET, 'HS256'),
-    'for another audience': () => sign({ ...claims, aud: 'elsewhere' }, config.JWT_ACCESS_SECRET, 'HS256'),
+    'of another issuer': () => signed({ ...claims, iss: 'somebody' }),
+    'for another audience': () => signed({ ...claims, aud: 'elsewhere' }),
+    'without a key id': () => sign(claims, config.JWT_ACCESS_SECRET, 'HS256'),
     'no token': () => 'nonsense',
   };
 

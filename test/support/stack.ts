@@ -136,6 +136,10 @@ function wideBindings(): Record<string, string> {
     METRICS_TOKEN: secret(),
     RATE_LIMIT_PUBLIC: '100000',
     RATE_LIMIT_AUTHENTICATED: '100000',
+    RATE_LIMIT_LOGIN: '100000',
+    RATE_LIMIT_REGISTER: '100000',
+    RATE_LIMIT_RESET: '100000',
+    RATE_LIMIT_ORDER: '100000',
     DATABASE_TIMEOUT_MS: '60000',
     REDIS_TIMEOUT_MS: '5000',
     // Tests change rows behind the Worker's back; those of the cache turn it on.

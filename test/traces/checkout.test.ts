@@ -32,7 +32,7 @@ beforeAll(async () => {
       TRACING_SAMPLING_RATE: '1',
       TRACE_PROPAGATION_HOSTS: new URL(events.url).host,
       EVENTS_URL: events.url,
-      EVENTS_SECRET: 'e'.repeat(32),
+      EVENTS_SECRET: 'events-0123456789-abcdefghijklmnop',
       SERVICE_VERSION: '1.2.3',
     },
   });

@@ -57,6 +57,7 @@ export const checkoutRoutes = new Hono<AppEnv>()
       summary: 'Place an order',
       tag,
       auth: 'optional',
+      limit: 'order',
       replies: { 201: Order },
       errors: [
         'payment_declined',

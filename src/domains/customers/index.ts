@@ -1,2 +1,2 @@
-export { customerRoutes } from './routes.ts';
+export { customerRoutes } from './routes/index.ts';
 export { Address } from './schema.ts';

@@ -1,4 +1,7 @@
-export { activeAccountByEmail, insertAccount, removeExpiredSessions } from './queries.ts';
-export { openSession } from './service.ts';
-export { identityRoutes } from './routes.ts';
+export { gatekeeper } from './gatekeeper.ts';
+export { identityRoutes } from './routes/index.ts';
+export { PERMISSIONS, Permission } from './permissions.ts';
+export { activeAccountByEmail, insertAccount } from './queries/accounts.ts';
+export { removeExpiredSessions, revokeSessionsOf, type SessionRow } from './queries/sessions.ts';
+export { openSession, republishRevocations, tokensOf } from './service.ts';
 export { Credentials, Password, Tokens } from './schema.ts';

@@ -1,89 +1,158 @@
 import { createMiddleware } from 'hono/factory';
+import type { MiddlewareHandler } from 'hono';
 import { AppError } from '../errors.ts';
-import { askRedis, type RateLimit, type RateLimitState } from '../cache/pipeline.ts';
-import { cacheKeys, isChanging, readCached, storeReply, type CacheGroup } from '../cache/replies.ts';
-import { subjectOf } from '../auth/actor.ts';
+import { askRedis, type Answer } from '../cache/pipeline.ts';
+import { guarded } from '../db/guarded.ts';
+import type { Sql } from '../db/sql.ts';
+import type { Deps } from '../deps.ts';
+import type { Actor } from '../auth/actor.ts';
+import { readCredential, unknownKey, type Credential } from '../auth/credential.ts';
+import { revocationKey } from '../auth/revocation.ts';
+import { clientAddress } from './address.ts';
+import { assertAuthorized } from './authorize.ts';
+import { replyKeys, throughCache } from './cached-reply.ts';
+import { applyLimits, countLocally, limitsOf } from './limits.ts';
 import { operationOf, type Operation } from './operation.ts';
 import type { AppContext, AppEnv } from './context.ts';
 
-/** What the contract says of the route that will answer; undefined for a path that has none. */
-function operationAhead(c: AppContext): Operation | undefined {
+export type KeyActor = Extract<Actor, { kind: 'key' }>;
+
+/** What the domain that owns sessions, roles and API keys answers. */
+export interface Gatekeeper {
+  /** Under which its record may lie in Redis. */
+  keyCacheKey(digest: string): string;
+  /** The key behind a digest, by its record in Redis if there is one; null when there is no such live key. */
+  findKey(deps: Deps, digest: string, cached: string | null): Promise<KeyActor | null>;
+  /** Statements that abort a batch unless session or key live on and hold `permission` at this moment. */
+  guards(actor: Actor, permission: string | undefined): Sql[];
+}
+
+const MISSING: Operation = { summary: '', tag: '', auth: 'none', replies: {} };
+
+/** What the contract says of the route that will answer; a path without one is anybody's, and answers 404 or 405. */
+function operationAhead(c: AppContext): Operation {
   for (const { handler } of c.req.matchedRoutes) {
     const described = operationOf(handler);
     if (described) return described;
   }
-  return undefined;
+  return MISSING;
 }
 
-function limitsOf(c: AppContext): RateLimit[] {
+/** By the credential alone; of an API key nothing is known yet but its digest. */
+function claimedActor(c: AppContext, credential: Credential): Actor {
   const { config } = c.get('deps');
-  if (!config.RATE_LIMIT_ENABLED) return [];
-  const actor = c.get('actor');
-  const isGuest = actor.kind === 'guest';
-  return [
-    {
-      name: isGuest ? 'public' : 'authenticated',
-      subject: subjectOf(actor),
-      requestsMax: isGuest ? config.RATE_LIMIT_PUBLIC : config.RATE_LIMIT_AUTHENTICATED,
-      windowS: config.RATE_LIMIT_WINDOW,
-    },
-  ];
+  switch (credential.kind) {
+    case 'none':
+      return { kind: 'guest', address: clientAddress(c, config) };
+    case 'key':
+      return { kind: 'key', keyId: credential.digest, accountId: '', permissions: [] };
+    case 'session': {
+      const { sub: accountId, sid: sessionId, kind, scope = '', mfa = false } = credential.claims;
+      return kind === 'customer'
+        ? { kind, accountId, sessionId }
+        : { kind, accountId, sessionId, permissions: scope.split(' '), mfa };
+    }
+  }
 }
 
-/** Headers say how the nearest limit stands; a limit that is used up refuses the request. */
-function applyLimits(c: AppContext, states: readonly RateLimitState[]): void {
-  const { clock, metrics } = c.get('deps');
-  const nearest = states.toSorted((a, b) => Number(a.allowed) - Number(b.allowed) || a.remaining - b.remaining)[0];
-  if (!nearest) return;
-  const resetS = Math.max(1, Math.ceil((nearest.resetAtMs - clock.now().getTime()) / 1000));
-  c.header('RateLimit-Limit', String(nearest.limit));
-  c.header('RateLimit-Remaining', String(nearest.remaining));
-  c.header('RateLimit-Reset', String(resetS));
-  c.get('record').limiter = nearest.allowed ? 'allowed' : 'limited';
-  if (nearest.allowed) return;
-  metrics.count('ecommerce_rate_limited_total', [nearest.name]);
-  throw new AppError('rate_limited', `Try again in ${resetS} s.`, { retryAfterS: resetS });
-}
+const UNKNOWN_KEYS_MAX = { name: 'unknown_key', requestsMax: 20, windowS: 60 };
 
-/** The keys of a reply that may be cached, or null where none may. */
-async function cachedReplyKeys(c: AppContext, group: CacheGroup | undefined): Promise<[string, string] | null> {
-  if (group === undefined || c.req.method !== 'GET' || c.get('deps').config.CACHE_TTL === 0) return null;
-  if (isChanging(group)) return null;
-  const url = new URL(c.req.url);
-  return await cacheKeys(group, url.pathname + url.search);
-}
-
-/** Stored after the reply is sent, under the generation that was read before the reply was made. */
-async function storeLater(c: AppContext, key: string, generation: string): Promise<void> {
+/** Made-up keys cost a look at the database each, so an address may show only some of them. */
+async function keyActor(c: AppContext, gate: Gatekeeper, digest: string, cached: string | null): Promise<KeyActor> {
   const deps = c.get('deps');
-  if (c.res.status !== 200) return;
-  const body = await c.res.clone().text();
-  deps.defer(() => storeReply(deps, key, { generation, body }));
+  const found = await gate.findKey(deps, digest, cached);
+  if (found) return found;
+  const subject = clientAddress(c, deps.config);
+  const states = countLocally([{ ...UNKNOWN_KEYS_MAX, subject }], deps.clock.now().getTime());
+  applyLimits(
+    c,
+    states.filter(({ allowed }) => !allowed),
+  );
+  throw unknownKey();
+}
+
+const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** Reads go on without Redis; writes are held to this isolate's own count. */
+function withoutRedis(c: AppContext, limits: ReturnType<typeof limitsOf>): void {
+  const { metrics, clock } = c.get('deps');
+  metrics.count('ecommerce_rate_limiter_unreachable_total', []);
+  c.get('record').limiter = 'unreachable';
+  if (READS.has(c.req.method)) return;
+  applyLimits(
+    c,
+    countLocally(limits, clock.now().getTime()).filter(({ allowed }) => !allowed),
+  );
+}
+
+interface Asked {
+  answer: Answer | null;
+  /** The record under the credential's own key: a revocation, or an API key. */
+  ofCredential: string | null;
+  /** What was found of a reply that may be cached, and under which key it lies. */
+  reply: { key: string; found: readonly (string | null)[] } | null;
+}
+
+/** The one round trip to Redis: limits, revocation or API key, cached reply. */
+async function ask(c: AppContext, gate: Gatekeeper, credential: Credential, operation: Operation): Promise<Asked> {
+  const { config, redis, trips } = c.get('deps');
+  const limits = limitsOf(config, c.get('actor'), operation.limit);
+  if (limits.length === 0) c.get('record').limiter = 'off';
+  const ownKeys = {
+    none: () => [],
+    session: () => (credential.kind === 'session' ? [revocationKey(credential.claims.sid)] : []),
+    key: () => (credential.kind === 'key' ? [gate.keyCacheKey(credential.digest)] : []),
+  }[credential.kind]();
+  const reply = await replyKeys(c, operation.cache);
+  const answer = await askRedis(redis, { limits, keys: [...ownKeys, ...reply] }, trips);
+  if (!answer) withoutRedis(c, limits);
+  else applyLimits(c, answer.limits);
+  const key = reply[1];
+  return {
+    answer,
+    ofCredential: (ownKeys.length > 0 && answer?.values[0]) || null,
+    reply: answer && key !== undefined ? { key, found: answer.values.slice(ownKeys.length) } : null,
+  };
+}
+
+/** Sessions are looked up in Redis; staff, keys and, while Redis is silent, everybody also in the batches they send. */
+function guard(c: AppContext, gate: Gatekeeper, { permission }: Operation, hasRedis: boolean): void {
+  const actor = c.get('actor');
+  if (actor.kind === 'guest' || (actor.kind === 'customer' && hasRedis)) return;
+  const deps = c.get('deps');
+  c.set('deps', { ...deps, db: guarded(deps.db, gate.guards(actor, permission)) });
+}
+
+const admitting = new WeakSet<object>();
+
+/** Whether a middleware is the one that createAdmit() made. */
+export function isAdmit(middleware: unknown): boolean {
+  return typeof middleware === 'function' && admitting.has(middleware);
 }
 
 /**
- * Everything a request asks of Redis, in one round trip: how it stands against its limits and, of a read that may be
- * cached, the reply. Without Redis requests go on: a cache must not take the shop down. The log line says so.
+ * Lets a request in: who it is (no I/O), what Redis says of it (one round trip), whether the route is theirs to call.
+ * Everything is refused here before a body is read or the database is asked.
  */
-export const admit = createMiddleware<AppEnv>(async (c, next) => {
-  const { redis, trips, metrics } = c.get('deps');
-  const record = c.get('record');
-  const limits = limitsOf(c);
-  if (limits.length === 0) record.limiter = 'off';
-  const keys = await cachedReplyKeys(c, operationAhead(c)?.cache);
-  const answer = await askRedis(redis, { limits, keys: keys ?? [] }, trips);
-  if (!answer) {
-    record.limiter = 'unreachable';
-    metrics.count('ecommerce_rate_limiter_unreachable_total', []);
-    return await next();
-  }
-  applyLimits(c, answer.limits);
-  if (!keys) return await next();
-  const [generation = null, stored = null] = answer.values;
-  const body = readCached(generation, stored);
-  record.cache = body === null ? 'miss' : 'hit';
-  metrics.count(body === null ? 'ecommerce_cache_misses_total' : 'ecommerce_cache_hits_total', []);
-  if (body !== null) return c.body(body, 200, { 'content-type': 'application/json' });
-  await next();
-  await storeLater(c, keys[1], generation ?? '0');
-});
+export function createAdmit(gate: Gatekeeper): MiddlewareHandler<AppEnv> {
+  const admit = createMiddleware<AppEnv>(async (c, next) => {
+    const { config, clock } = c.get('deps');
+    const operation = operationAhead(c);
+    const header = operation.credentials === 'in_body' ? undefined : c.req.header('authorization');
+    const credential = await readCredential(config, clock, header);
+    c.set('actor', claimedActor(c, credential));
+    const { answer, ofCredential, reply } = await ask(c, gate, credential, operation);
+    if (credential.kind === 'session' && ofCredential !== null) {
+      throw new AppError('unauthenticated', 'The session has ended.', { param: 'Authorization' });
+    }
+    if (credential.kind === 'key') c.set('actor', await keyActor(c, gate, credential.digest, ofCredential));
+    const actor = c.get('actor');
+    if (actor.kind !== 'guest') c.get('record').userId = actor.accountId;
+    assertAuthorized(config, actor, operation);
+    guard(c, gate, operation, answer !== null);
+    if (!reply) return await next();
+    return await throughCache(c, reply.key, reply.found, next);
+  });
+  admitting.add(admit);
+  return admit;
+}

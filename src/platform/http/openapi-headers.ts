@@ -53,6 +53,10 @@ export const RESPONSE_HEADERS = {
   'RateLimit-Limit': { description: 'Requests that the window allows.', schema: integer },
   'RateLimit-Remaining': { description: 'Requests left in the window.', schema: integer },
   'RateLimit-Reset': { description: 'Seconds until the window starts anew.', schema: integer },
+  'RateLimit-Policy': {
+    description: 'Every limit that this request counts against: requests, window in seconds, name.',
+    schema: { type: 'string' },
+  },
   'Retry-After': { description: 'Seconds to wait before the next try.', schema: integer },
   'WWW-Authenticate': { description: 'How to identify yourself.', schema: { type: 'string' } },
 } as const;
@@ -65,6 +69,7 @@ const COMMON: readonly ResponseHeader[] = [
   'RateLimit-Limit',
   'RateLimit-Remaining',
   'RateLimit-Reset',
+  'RateLimit-Policy',
 ];
 
 /** The headers of a reply: those of every reply and `more`. */

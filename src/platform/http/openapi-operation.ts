@@ -11,11 +11,27 @@ export interface Endpoint {
   path: string;
   operation: Operation;
   inputs: Partial<Record<Input['target'], JsonSchema>>;
-  identified: boolean;
-  limited: boolean;
+  /** It knows who calls and counts them. */
+  admitted: boolean;
   bodyLimited: boolean;
   /** Its reads carry an ETag and answer If-None-Match. */
   tagged: boolean;
+}
+
+const BEARER = [{ bearer: [] }];
+const SECURITY: Record<Operation['auth'], JsonSchema[]> = {
+  none: [{}, ...BEARER],
+  optional: [{}, ...BEARER],
+  customer: BEARER,
+  person: BEARER,
+  staff: BEARER,
+  metrics: BEARER,
+};
+
+/** Whoever is admitted may identify themselves, if only to be counted by account. */
+function securityOf({ operation, admitted }: Endpoint): JsonSchema[] {
+  const isRead = operation.credentials !== 'in_body' && (admitted || operation.auth !== 'none');
+  return isRead ? SECURITY[operation.auth] : [];
 }
 
 const MUTATING = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
@@ -23,12 +39,12 @@ const SUCCESS: Record<string, string> = { 200: 'OK.', 201: 'Created.', 202: 'Acc
 
 export function operationObject(endpoint: Endpoint, components: Components): JsonSchema {
   const { operation, inputs } = endpoint;
-  const security = { none: [], optional: [{}, { bearer: [] }], customer: [{ bearer: [] }], metrics: [{ bearer: [] }] };
   return {
     operationId: operationId(endpoint),
     summary: operation.summary,
     tags: [operation.tag],
-    security: security[operation.auth],
+    security: securityOf(endpoint),
+    ...(operation.permission !== undefined && { 'x-permission': operation.permission }),
     parameters: [...pathParameters(endpoint), ...queryParameters(inputs.query), ...headerParameters(endpoint)],
     ...(inputs.json && { requestBody: { required: true, content: { 'application/json': jsonBody(inputs.json) } } }),
     responses: responses(endpoint, components),
@@ -130,12 +146,14 @@ function contentOf({ operation }: Endpoint, schema: JsonSchema): JsonSchema {
 
 /** What it declares, and what follows from its validators, headers and middleware. */
 function codesOf(endpoint: Endpoint): Set<ErrorCode> {
-  const { method, operation, inputs, identified, limited, bodyLimited } = endpoint;
+  const { method, operation, inputs, admitted, bodyLimited } = endpoint;
   const isMutating = MUTATING.has(method);
   const derived: [ErrorCode, boolean][] = [
-    ['malformed_request', identified],
-    ['unauthenticated', identified],
-    ['forbidden', operation.auth === 'customer'],
+    ['malformed_request', admitted],
+    ['unauthenticated', securityOf(endpoint).length > 0],
+    ['forbidden', ['customer', 'person', 'staff'].includes(operation.auth)],
+    ['totp_enrollment_required', operation.auth === 'staff'],
+    ['headers_too_large', true],
     ['not_found', inputs.param !== undefined],
     ['idempotency_in_flight', takesKey(endpoint)],
     ['precondition_failed', 'If-Match' in (operation.headers ?? {})],
@@ -143,7 +161,7 @@ function codesOf(endpoint: Endpoint): Set<ErrorCode> {
     ['unsupported_media_type', inputs.json !== undefined],
     ['validation_failed', inputs.json !== undefined || inputs.query !== undefined],
     ['idempotency_key_reused', takesKey(endpoint)],
-    ['rate_limited', limited],
+    ['rate_limited', admitted],
     ['internal', true],
     ['dependency_unavailable', true],
     ['misconfigured', true],

@@ -1,6 +1,6 @@
 import type { RouterRoute } from 'hono/types';
-import { identify, limitBody } from './middleware.ts';
-import { admit } from './admit.ts';
+import { limitBody } from './middleware.ts';
+import { isAdmit } from './admit.ts';
 import { etagReads } from './etag.ts';
 import { inputOf, operationOf, type Input, type Operation } from './operation.ts';
 import { Components, type JsonSchema } from './openapi-components.ts';
@@ -73,17 +73,16 @@ function endpointOf(
   routes: readonly RouterRoute[],
   components: Components,
 ): Endpoint {
-  const passes = (middleware: unknown) =>
-    routes.some((route) => route.method === 'ALL' && route.handler === middleware && covers(route.path, path));
+  const passes = (isIt: (middleware: unknown) => boolean) =>
+    routes.some((route) => route.method === 'ALL' && isIt(route.handler) && covers(route.path, path));
   return {
     method,
     path: path.replaceAll(/:(\w+)(?:\{[^}]*\})?/g, '{$1}'),
     operation,
     inputs: Object.fromEntries(inputs.map(({ target, schema }) => [target, components.addSchema(schema, 'input')])),
-    identified: passes(identify),
-    limited: passes(admit),
-    bodyLimited: passes(limitBody),
-    tagged: passes(etagReads),
+    admitted: passes(isAdmit),
+    bodyLimited: passes((middleware) => middleware === limitBody),
+    tagged: passes((middleware) => middleware === etagReads),
   };
 }
 

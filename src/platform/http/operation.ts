@@ -2,14 +2,24 @@ import type { Handler, MiddlewareHandler } from 'hono';
 import type * as z from 'zod';
 import type { ErrorCode } from '../errors.ts';
 import type { CacheGroup } from '../cache/replies.ts';
+import type { RouteLimit } from './limits.ts';
 import type { AppEnv } from './context.ts';
 
 /** What the contract says of a route; the OpenAPI document is built from it and from the validators beside it. */
 export interface Operation {
   summary: string;
   tag: string;
-  /** Who may call: anybody, a bearer token if there is one, a signed-in customer, or the holder of METRICS_TOKEN. */
-  auth: 'none' | 'optional' | 'customer' | 'metrics';
+  /**
+   * Who may call: anybody, a bearer token if there is one, a signed-in customer, any signed-in person, staff or an API key
+   * that holds `permission`, or the holder of METRICS_TOKEN.
+   */
+  auth: 'none' | 'optional' | 'customer' | 'person' | 'staff' | 'metrics';
+  /** `resource:action` of a staff route; one without is refused to everybody. */
+  permission?: string;
+  /** What it needs is in the body: a stale Authorization header, which clients tend to send along, is not read. */
+  credentials?: 'in_body';
+  /** A limit of its own beside the shared one. */
+  limit?: RouteLimit;
   replies: Partial<Record<200 | 201 | 202 | 204 | 503, z.ZodType | null>>;
   /** Media types of its replies when they are not JSON; the schema is then that of a text. */
   mediaTypes?: readonly string[];

@@ -44,6 +44,10 @@ export const METRICS = {
   ecommerce_cache_misses_total: counter('Cache reads that did not.'),
   ecommerce_redis_round_trips_total: counter('HTTP exchanges with Redis.'),
   ecommerce_rate_limited_total: counter('Requests refused with 429.', 'limit'),
+  ecommerce_logins_total: counter('Sign-ins by outcome.', 'outcome'),
+  ecommerce_sessions_revoked_total: counter('Sessions that were ended before their time.'),
+  ecommerce_session_reuse_total: counter('Spent refresh tokens that came back.'),
+  ecommerce_mails_total: counter('Mails handed over, by outcome.', 'outcome'),
   ecommerce_rate_limiter_unreachable_total: counter('Requests that went on because Redis did not answer in time.'),
   ecommerce_orders_created_total: counter('Orders confirmed.'),
   ecommerce_order_value_dollars: {
@@ -99,5 +103,7 @@ export const KNOWN_LABELS: Partial<Record<CounterName, readonly string[]>> = {
   ecommerce_payments_failed_total: PROVIDERS,
   ecommerce_payments_in_doubt_total: PROVIDERS,
   ecommerce_checkout_step_total: FUNNEL_STEPS,
-  ecommerce_rate_limited_total: ['public', 'authenticated'],
+  ecommerce_rate_limited_total: ['public', 'authenticated', 'login', 'register', 'reset', 'order', 'unknown_key'],
+  ecommerce_logins_total: ['success', 'failure', 'locked', 'second_factor_needed'],
+  ecommerce_mails_total: ['sent', 'failed'],
 };

@@ -1,0 +1,10 @@
+import { Hono } from 'hono';
+import type { AppEnv } from '../../../platform/http/context.ts';
+import { loginRoutes } from './login.ts';
+import { profileRoutes } from './profile.ts';
+import { registerRoutes } from './register.ts';
+
+export const customerRoutes = new Hono<AppEnv>()
+  .route('/', registerRoutes)
+  .route('/', loginRoutes)
+  .route('/', profileRoutes);

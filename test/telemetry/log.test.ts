@@ -60,6 +60,7 @@ const FIELDS = [
   'redis_round_trips',
   'provider_calls',
   'limiter',
+  'cache',
   'replayed',
   'error_code',
   'cause',

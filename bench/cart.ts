@@ -15,7 +15,8 @@ const ProductPage = z.object({
 });
 const Cart = z.object({ id: z.string(), items: z.array(z.unknown()) });
 
-const shop = await startShop(PRODUCTS);
+// Every product comes from the database: bench:catalog has the cached ones.
+const shop = await startShop(PRODUCTS, { env: { CACHE_TTL: '0' } });
 try {
   const api = (path: string) => new URL(`/api/v1${path}`, shop.shop);
   const products = await allProducts(api);

@@ -43,6 +43,20 @@ export async function load(urlOf: (n: number) => URL, options: LoadOptions): Pro
   };
 }
 
+/** Sends `count` GET requests over kept-alive connections. Throws on any status but 200. */
+export async function send(urlOf: (n: number) => URL, count: number, connections: number): Promise<void> {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: connections });
+  let sent = 0;
+  const connection = async () => {
+    while (sent < count) await get(urlOf(sent++), agent);
+  };
+  try {
+    await Promise.all(Array.from({ length: connections }, connection));
+  } finally {
+    agent.destroy();
+  }
+}
+
 function get(url: URL, agent: http.Agent): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = http.get(url, { agent }, (response) => {

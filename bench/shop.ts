@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { migrateUp } from '../dev/migrate.ts';
@@ -20,10 +20,18 @@ export interface ShopOptions {
   /** Bindings of the Worker that differ. */
   env?: Record<string, string>;
   inspect?: boolean;
+  /** Source of another entry than the Worker's own; it imports modules of the project by their path from the root. */
+  entry?: (root: string) => string;
 }
 
-/** The demo shop under workerd on real parts, limiter off; close() ends all of it and leaves nothing behind. */
-export async function startShop(products: number, { env = {}, inspect = false }: ShopOptions = {}): Promise<Workers> {
+/** The demo shop's database and peers, for any number of Workers; close() ends all of it and leaves nothing behind. */
+export interface ShopParts {
+  /** A Worker on these parts, limiter off. */
+  start(options?: ShopOptions): Promise<Workers>;
+  close(): Promise<void>;
+}
+
+export async function startShopParts(products: number): Promise<ShopParts> {
   const closers: (() => Promise<unknown>)[] = [];
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) await closer();
@@ -33,23 +41,48 @@ export async function startShop(products: number, { env = {}, inspect = false }:
     closers.push(() => postgres.stop());
     const databaseUrl = await makeDatabase(postgres.superuserUrl('postgres'), products);
     const bindings = await startPeers(databaseUrl, postgres, closers);
-    const output = await mkdtemp(path.join(tmpdir(), 'bench-shop-'));
-    closers.push(() => rm(output, { recursive: true }));
-    await wrangler(ROOT, ['deploy', '--dry-run', '--env', ENVIRONMENT, '--outdir', output]);
-    const bundle = path.join(output, 'index.js');
-    const workers = await startWorkers({
-      root: ROOT,
-      environment: ENVIRONMENT,
-      bundle,
-      bindings: { ...bindings, ...env },
-      inspect,
-    });
-    closers.push(() => workers.close());
-    return { ...workers, close };
+    return {
+      async start({ env = {}, inspect = false, entry } = {}) {
+        const bundle = await bundleWorker(closers, entry);
+        const all = { ...bindings, ...env };
+        const workers = await startWorkers({ root: ROOT, environment: ENVIRONMENT, bundle, bindings: all, inspect });
+        let isOpen = true;
+        const closeOnce = async () => {
+          if (isOpen) await workers.close();
+          isOpen = false;
+        };
+        closers.push(closeOnce);
+        return { ...workers, close: closeOnce };
+      },
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** One Worker on parts of its own; close() ends both. */
+export async function startShop(products: number, options: ShopOptions = {}): Promise<Workers> {
+  const parts = await startShopParts(products);
+  try {
+    return { ...(await parts.start(options)), close: () => parts.close() };
+  } catch (error) {
+    await parts.close();
+    throw error;
+  }
+}
+
+/** Path of the bundle. */
+async function bundleWorker(closers: (() => Promise<unknown>)[], entry: ShopOptions['entry']): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'bench-shop-'));
+  closers.push(() => rm(folder, { recursive: true }));
+  const script = path.join(folder, 'index.ts');
+  if (entry !== undefined) await writeFile(script, entry(ROOT));
+  const output = path.join(folder, 'bundle');
+  const own = entry === undefined ? [] : [script, '--config', path.join(ROOT, 'wrangler.toml')];
+  await wrangler(ROOT, ['deploy', ...own, '--dry-run', '--env', ENVIRONMENT, '--outdir', output]);
+  return path.join(output, 'index.js');
 }
 
 /** The connection string of the Worker's role. */

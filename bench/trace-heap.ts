@@ -1,85 +1,96 @@
-// Whether tracing leaks: the isolate's heap over traced requests, read through workerd's inspector; TRACE_RATE=0 to compare. node bench/trace-heap.ts
+// Whether tracing leaks: the isolate's heap over requests, all traced and none, read through workerd's inspector.
+// npm run bench:trace-heap -- observability/heap.svg draws what it measured.
+import { writeFile } from 'node:fs/promises';
 import * as z from 'zod';
-import { connectInspector } from './trace-inspector.ts';
-import { startShop } from './shop.ts';
-import { startTraceReceiver } from './trace-receiver.ts';
+import { type HeapPoint, type HeapSeries, drawHeap, trendOf } from './heap-plot.ts';
+import { send } from './load.ts';
+import { type ShopParts, startShopParts } from './shop.ts';
 import { table } from './table.ts';
+import { connectInspector } from './trace-inspector.ts';
+import { startTraceReceiver } from './trace-receiver.ts';
 
 const WARM_UP = 5_000;
 const REQUESTS = 30_000;
-const STEP = 5_000;
+const STEP = 2_500;
 const CONNECTIONS = 16;
 const BYTES_A_REQUEST_MAX = 50;
 /** Longer than the wait before a flush of spans or of counts. */
-const SETTLE_MS = 6_000;
+const SETTLE_MS = 2_500;
 /** One collection leaves what only finalizers let go. */
 const COLLECTIONS = 2;
-const PLOT_WIDTH = 50;
 
 const HeapUsage = z.object({ usedSize: z.number() });
 
-const receiver = await startTraceReceiver();
-const rate = process.env['TRACE_RATE'] ?? '1';
-const env = { TRACING_ENABLED: 'true', OTLP_ENDPOINT: receiver.url, TRACING_SAMPLING_RATE: rate };
-const shop = await startShop(50, { env, inspect: true });
-try {
-  const inspector = await connectInspector(shop.inspector, 'shop');
-  const url = new URL('/api/v1/markets', shop.shop);
-  const idle = new URL('/health/live', shop.shop);
-  const heapBytes = async (): Promise<number> => {
-    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-    for (let round = 0; round < COLLECTIONS; round += 1) {
-      const collected = inspector.send('HeapProfiler.collectGarbage');
-      // workerd collects when the isolate is next entered, and answers then.
-      await send(idle, 1);
-      await collected;
-    }
-    return HeapUsage.parse(await inspector.send('Runtime.getHeapUsage')).usedSize;
-  };
-  await send(url, WARM_UP);
-  const points = [{ requests: 0, bytes: await heapBytes() }];
-  for (let sent = STEP; sent <= REQUESTS; sent += STEP) {
-    await send(url, STEP);
-    points.push({ requests: sent, bytes: await heapBytes() });
-  }
-  inspector.close();
+/** Every request asks Redis and Postgres, so that each trace has a span of either. */
+const BUSY = {
+  RATE_LIMIT_ENABLED: 'true',
+  RATE_LIMIT_PUBLIC: '1000000000',
+  CACHE_TTL: '0',
+  METRICS_FLUSH_SECONDS: '1',
+};
 
-  const largest = Math.max(...points.map(({ bytes }) => bytes));
-  const rows = points.map(({ requests, bytes }) => [
-    String(requests),
-    (bytes / 1024).toFixed(0),
-    '#'.repeat(Math.round((PLOT_WIDTH * bytes) / largest)),
-  ]);
-  console.log(table(['traced requests', 'heap KiB', ''], rows));
-  const slope = slopeOf(points);
+const [svgFile] = process.argv.slice(2);
+const receiver = await startTraceReceiver();
+const parts = await startShopParts(50);
+try {
+  const traced = { TRACING_ENABLED: 'true', OTLP_ENDPOINT: receiver.url, TRACING_SAMPLING_RATE: '1' };
+  const series: HeapSeries[] = [
+    { name: 'every request traced', points: await heapOver(parts, { ...BUSY, ...traced }) },
+    { name: 'tracing off', points: await heapOver(parts, BUSY) },
+  ];
+  const [all, off] = series.map(({ points }) => points);
+  const rows = (all ?? []).map(({ requests, bytes }, n) => [requests, kib(bytes), kib(off?.[n]?.bytes ?? Number.NaN)]);
+  console.log(table(['requests', 'heap KiB, all traced', 'tracing off'], rows));
   const { posts, serverSpans } = receiver.received;
-  console.log(
-    `(after ${WARM_UP} of warm-up, sampling rate ${rate}; ${serverSpans} server spans came in ${posts} POSTs)`,
-  );
-  console.log(`${slope.toFixed(1)} bytes a request by least squares; ${BYTES_A_REQUEST_MAX} are allowed`);
-  if (slope >= BYTES_A_REQUEST_MAX) process.exitCode = 1;
+  console.log(`(after ${WARM_UP} of warm-up each; ${serverSpans} server spans came in ${posts} POSTs)`);
+  for (const { name, points } of series)
+    console.log(`${name}: ${trendOf(points).bytesARequest.toFixed(1)} bytes a request`);
+  if (trendOf(all ?? []).bytesARequest >= BYTES_A_REQUEST_MAX) {
+    console.log(`${BYTES_A_REQUEST_MAX} bytes a request are allowed`);
+    process.exitCode = 1;
+  }
+  if (svgFile !== undefined) {
+    const title = `Heap of the Worker's isolate over ${REQUESTS.toLocaleString('en')} traced requests`;
+    const day = new Date().toISOString().slice(0, 10);
+    const caption = `Drawn by bench/trace-heap.ts from workerd's inspector, after ${WARM_UP.toLocaleString('en')} requests of warm-up and a full collection at each point; ${day}.`;
+    await writeFile(svgFile, drawHeap(series, { title, caption }));
+    console.log(svgFile);
+  }
 } finally {
-  await shop.close();
+  await parts.close();
   await receiver.close();
 }
 
-async function send(url: URL, count: number): Promise<void> {
-  let left = count;
-  const connection = async () => {
-    while (left > 0) {
-      left -= 1;
-      const reply = await fetch(url);
-      if (!reply.ok) throw new Error(`${url.pathname} answered ${reply.status}`);
-      await reply.arrayBuffer();
+/** The heap every STEP requests, after what was deferred has ended and the garbage is collected. */
+async function heapOver(parts: ShopParts, env: Record<string, string>): Promise<HeapPoint[]> {
+  const shop = await parts.start({ env, inspect: true });
+  try {
+    const inspector = await connectInspector(shop.inspector, 'shop');
+    const url = new URL('/api/v1/markets', shop.shop);
+    const idle = new URL('/health/live', shop.shop);
+    const heapBytes = async (): Promise<number> => {
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+      for (let round = 0; round < COLLECTIONS; round += 1) {
+        const collected = inspector.send('HeapProfiler.collectGarbage');
+        // workerd collects when the isolate is next entered, and answers then.
+        await send(() => idle, 1, 1);
+        await collected;
+      }
+      return HeapUsage.parse(await inspector.send('Runtime.getHeapUsage')).usedSize;
+    };
+    await send(() => url, WARM_UP, CONNECTIONS);
+    const points = [{ requests: 0, bytes: await heapBytes() }];
+    for (let sent = STEP; sent <= REQUESTS; sent += STEP) {
+      await send(() => url, STEP, CONNECTIONS);
+      points.push({ requests: sent, bytes: await heapBytes() });
     }
-  };
-  await Promise.all(Array.from({ length: CONNECTIONS }, connection));
+    inspector.close();
+    return points;
+  } finally {
+    await shop.close();
+  }
 }
 
-function slopeOf(points: readonly { requests: number; bytes: number }[]): number {
-  const mean = (of: (point: (typeof points)[number]) => number) =>
-    points.reduce((sum, point) => sum + of(point), 0) / points.length;
-  const [x, y] = [mean(({ requests }) => requests), mean(({ bytes }) => bytes)];
-  const covariance = mean(({ requests, bytes }) => (requests - x) * (bytes - y));
-  return covariance / mean(({ requests }) => (requests - x) ** 2);
+function kib(bytes: number): string {
+  return (bytes / 1024).toFixed(0);
 }

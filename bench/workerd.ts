@@ -38,6 +38,8 @@ export async function startWorkers(options: {
   const workerd = new Miniflare(
     convertV4MiniflareOptions({
       ...(options.inspect === true && { inspectorPort: 0 }),
+      // Log lines are measured, not read.
+      handleStructuredLogs: () => undefined,
       workers: [
         {
           name: 'shop',

@@ -32,7 +32,7 @@ export function createRuntime(env: object): Runtime {
     isolate,
     metrics: isolate.metrics,
     log,
-    tracing: createTracing(config, clock, log),
+    tracing: createTracing({ config, clock, log, metrics: isolate.metrics }),
     redis: createRedis(config),
     driver: createDriver(config),
   };

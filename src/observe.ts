@@ -1,12 +1,14 @@
 import { createMiddleware } from 'hono/factory';
 import { createDeps, createRuntime, runLater, type Runtime } from './deps.ts';
+import { equalSecret } from './platform/auth/hmac.ts';
 import { AppError } from './platform/errors.ts';
 import { createIds } from './platform/id.ts';
 import { ConfigError } from './platform/config.ts';
 import { createLogger } from './platform/telemetry/log.ts';
 import { problem } from './platform/http/problem.ts';
 import { isSampled } from './platform/telemetry/sampling.ts';
-import { toRootSpan } from './platform/telemetry/trace/root.ts';
+import { loggableId, redact, type Loggable } from './platform/telemetry/redact.ts';
+import { toServerSpan } from './platform/telemetry/trace/root.ts';
 import { startRecord, type RequestRecord } from './platform/telemetry/record.ts';
 import { systemClock } from './platform/clock.ts';
 import type { AppContext, AppEnv } from './platform/http/context.ts';
@@ -37,15 +39,15 @@ async function fingerprint(id: string): Promise<string> {
   return Array.from(new Uint8Array(digest).subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** A cart id is a capability and a path is logged: wherever one may stand, the first 8 hex digits of its SHA-256 do. */
-async function loggablePath(path: string): Promise<string> {
+/** A cart id is a capability: wherever one may stand in what a caller sent, the first 8 hex digits of its SHA-256 do. */
+async function loggable(sent: string): Promise<Loggable> {
   let shown = '';
   let end = 0;
-  for (const { 0: id, index } of path.matchAll(CAPABILITY)) {
-    shown += path.slice(end, index) + (await fingerprint(id));
+  for (const { 0: id, index } of sent.matchAll(CAPABILITY)) {
+    shown += sent.slice(end, index) + (await fingerprint(id));
     end = index + id.length;
   }
-  return shown + path.slice(end);
+  return redact(shown + sent.slice(end));
 }
 
 function levelOf(status: number) {
@@ -57,19 +59,19 @@ function levelOf(status: number) {
 async function writeLine(c: AppContext, record: RequestRecord, context: LineContext) {
   const { runtime, isTraced, startedAtMs, endedAtMs } = context;
   const status = c.res.status;
-  const path = await loggablePath(c.req.path);
-  const route = routeOf(c);
+  const path = await loggable(c.req.path);
+  const route = redact(routeOf(c));
+  const [userId, orderId] = [loggableId(record.userId), loggableId(record.orderId)];
   runtime.log.log(levelOf(status), record.errorCode ?? 'request', {
-    trace_id: record.traceId,
-    span_id: record.spanId,
-    request_id: record.requestId,
-    method: c.req.method,
+    ...traceOf(record),
+    request_id: await loggable(record.requestId),
+    method: redact(c.req.method),
     path,
     route,
     status,
     duration_ms: endedAtMs - startedAtMs,
-    user_id: record.userId,
-    order_id: record.orderId,
+    user_id: userId,
+    order_id: orderId,
     db_round_trips: record.trips.db,
     redis_round_trips: record.trips.redis,
     provider_calls: record.trips.provider,
@@ -81,15 +83,18 @@ async function writeLine(c: AppContext, record: RequestRecord, context: LineCont
   });
   if (!isTraced) return;
   runtime.tracing?.add(
-    toRootSpan({
+    toServerSpan({
       ...record,
       startedAtMs,
       endedAtMs,
       method: c.req.method,
-      scheme: new URL(c.req.url).protocol.slice(0, -1),
+      scheme: new URL(c.req.url).protocol === 'https:' ? 'https' : 'http',
       path,
-      route: route === UNMATCHED ? null : route,
+      route: routeOf(c) === UNMATCHED ? null : route,
       status,
+      userId,
+      orderId,
+      errorCode: record.errorCode === null ? null : redact(record.errorCode),
     }),
   );
 }
@@ -125,26 +130,44 @@ function countRequest(c: AppContext, { metrics }: Runtime, durationMs: number): 
   metrics.observe('ecommerce_http_request_duration_seconds', durationMs * 1000, [method, route]);
 }
 
+/** What the lines of one request or one tick have in common. */
+export function traceOf({ traceId, spanId }: Pick<RequestRecord, 'traceId' | 'spanId'>) {
+  return { trace_id: loggableId(traceId), span_id: loggableId(spanId) };
+}
+
 function traceparentOf({ traceId, spanId }: RequestRecord, isTraced: boolean): string {
   return `00-${traceId}-${spanId}-${isTraced ? '01' : '00'}`;
 }
 
-/** The request's way through the handlers, as a trace when its id is among the sampled; answers whether it was. */
-async function serve(c: AppContext, tracing: Runtime['tracing'], next: () => Promise<void>): Promise<boolean> {
+/** A caller's sampled flag costs us spans, so it counts only beside the token that we share with whom we trust. */
+function isAskedFor(c: AppContext, { TRUSTED_TRACE_TOKEN }: Runtime['config']): boolean {
+  const given = c.req.header('x-trace-token');
+  if (!c.get('record').isSampledByCaller || TRUSTED_TRACE_TOKEN === undefined || given === undefined) return false;
+  return equalSecret(given, TRUSTED_TRACE_TOKEN);
+}
+
+/**
+ * The request's way through the handlers, as a trace when its id is among the sampled or a trusted caller asks for one;
+ * answers whether it was.
+ */
+async function serve(c: AppContext, { tracing, config }: Runtime, next: () => Promise<void>): Promise<boolean> {
   const record = c.get('record');
-  if (!tracing?.samples(record.traceId)) {
+  if (!tracing) {
     await next();
+    return false;
+  }
+  if (!tracing.samples(record.traceId) && !isAskedFor(c, config)) {
+    await tracing.pass(traceparentOf(record, false), next);
     return false;
   }
   return await tracing.run(record, c.executionCtx, async (spanId) => {
     record.spanId = spanId ?? record.spanId;
     await next();
-    return c.res;
   });
 }
 
 /** After the deferred work, so that its steps go out with the rest. */
-async function flushSpans(runtime: Runtime): Promise<void> {
+export async function flushSpans(runtime: Runtime): Promise<void> {
   const flush = runtime.tracing?.flushLater();
   if (flush) await runLater(runtime, [flush]);
 }
@@ -158,7 +181,10 @@ export const observe = createMiddleware<AppEnv>(async (c, next) => {
   const runtime = runtimeOf(c.env);
   if (runtime instanceof ConfigError) {
     const log = createLogger({ LOG_LEVEL: 'info', LOG_FORMAT: 'json', SERVICE_NAME: 'ecommerce-api' }, systemClock.now);
-    log.log('fatal', 'misconfigured', { request_id: requestId, faults: runtime.faults });
+    log.log('fatal', 'misconfigured', {
+      request_id: await loggable(requestId),
+      faults: runtime.faults.map((fault) => redact(fault)),
+    });
     const refusal = problem(c, new AppError('misconfigured', 'The operator has to correct the configuration.'));
     refusal.headers.set('X-Request-Id', requestId);
     refusal.headers.set('traceparent', traceparentOf(record, false));
@@ -166,8 +192,9 @@ export const observe = createMiddleware<AppEnv>(async (c, next) => {
   }
   const startedAtMs = runtime.clock.now().getTime();
   const later: (() => Promise<unknown>)[] = [];
-  c.set('deps', createDeps(runtime, record.trips, later));
-  const isSampled = await serve(c, runtime.tracing, next);
+  const log = runtime.log.child(() => traceOf(record));
+  c.set('deps', { ...createDeps(runtime, record.trips, later), log });
+  const isSampled = await serve(c, runtime, next);
   const endedAtMs = runtime.clock.now().getTime();
   const isTraced = isSampled || (runtime.tracing?.keeps(c.res.status, endedAtMs - startedAtMs) ?? false);
   c.header('X-Request-Id', requestId);

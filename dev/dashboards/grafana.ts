@@ -18,7 +18,8 @@ import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as LinesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
 import { API, BUSINESS } from './shop.ts';
-import { DATABASE, PROMETHEUS, RUNTIME } from './platform.ts';
+import { DATABASE, RUNTIME } from './platform.ts';
+import { PROMETHEUS } from './prometheus.ts';
 import { OBJECTIVES } from './objectives.ts';
 import type { Dashboard, Panel } from './spec.ts';
 

@@ -90,6 +90,7 @@ const bindings = z.object({
   TRACING_SAMPLING_RATE: fraction.default(0.1),
   TRACING_SLOW_MS: milliseconds(1, 60_000).default(1_000),
   TRACE_PROPAGATION_HOSTS: exactHosts,
+  TRUSTED_TRACE_TOKEN: secret.optional(),
 
   PAYMENT_TEST_URL: httpUrl.optional(),
   PAYMENT_TEST_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),

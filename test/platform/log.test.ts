@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createLogger, type Level } from '../../src/platform/telemetry/log.ts';
+import { loggableId, redact } from '../../src/platform/telemetry/redact.ts';
 import { startRecord } from '../../src/platform/telemetry/record.ts';
 
 const NOW = new Date('2026-03-01T12:00:00.000Z');
@@ -20,7 +21,8 @@ const logger = (LOG_LEVEL: Level = 'debug', LOG_FORMAT: 'json' | 'console' = 'js
 
 describe('a log line', () => {
   test('is one JSON object on one line, whatever is in it', () => {
-    const fields = { cause: 'first\nsecond', nothing: null, left_out: undefined, n: 1, list: ['a', 'b'] };
+    const faults = [redact('a'), redact('b')];
+    const fields = { cause: redact('first\nsecond'), order_id: null, user_id: undefined, status: 1, faults };
     logger().log('info', 'a "message"\n', fields);
     const line = written[0]?.[1] ?? '';
     expect(line.split('\n')).toHaveLength(1);
@@ -29,9 +31,9 @@ describe('a log line', () => {
       timestamp: NOW.toISOString(),
       service: 'shop',
       cause: 'first\nsecond',
-      nothing: null,
-      n: 1,
-      list: ['a', 'b'],
+      order_id: null,
+      status: 1,
+      faults: ['a', 'b'],
       msg: 'a "message"\n',
     });
   });
@@ -47,8 +49,30 @@ describe('a log line', () => {
   });
 
   test('for people leaves out what is empty', () => {
-    logger('debug', 'console').log('warn', 'slow', { path: '/x', user_id: null, order_id: undefined, status: 200 });
+    logger('debug', 'console').log('warn', 'slow', {
+      path: redact('/x'),
+      user_id: null,
+      order_id: undefined,
+      status: 200,
+    });
     expect(written).toEqual([['warn', 'WARN  slow path=/x status=200']]);
+  });
+});
+
+describe('a child of the log', () => {
+  test('says in each line what its context says at the time, unless the line says it itself', () => {
+    const ids = ['1', '2', '3'].map((digit) => loggableId(digit.repeat(16)));
+    const context = { span_id: ids[0], trace_id: loggableId('4'.repeat(32)) };
+    const log = logger().child(() => context);
+    log.log('info', 'first');
+    context.span_id = ids[1];
+    log.child(() => ({ attempts: 2 })).log('info', 'second', { status: 200 });
+    log.log('info', 'third', { span_id: ids[2] });
+    expect(written.map(([, line]) => JSON.parse(line))).toMatchObject([
+      { msg: 'first', span_id: ids[0], trace_id: context.trace_id },
+      { msg: 'second', span_id: ids[1], trace_id: context.trace_id, attempts: 2, status: 200 },
+      { msg: 'third', span_id: ids[2], trace_id: context.trace_id },
+    ]);
   });
 });
 
@@ -61,6 +85,15 @@ describe('traceparent (W3C Trace Context)', () => {
     expect(record.traceId).toBe(TRACE);
     expect(record.spanId).toMatch(/^[0-9a-f]{16}$/);
     expect(record.spanId).not.toBe(PARENT);
+  });
+
+  test.each([
+    ['00', false],
+    ['01', true],
+    ['02', false],
+    ['ff', true],
+  ])('flags %s: sampled is %s, by the lowest bit alone', (flags, isSampled) => {
+    expect(startRecord('r', `00-${TRACE}-${PARENT}-${flags}`).isSampledByCaller).toBe(isSampled);
   });
 
   test.each([

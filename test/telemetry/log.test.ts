@@ -60,6 +60,7 @@ const FIELDS = [
   'redis_round_trips',
   'provider_calls',
   'limiter',
+  'cache',
   'replayed',
   'error_code',
   'cause',
@@ -262,6 +263,21 @@ describe('what is in no line', () => {
       const name = createHash('sha256').update(id).digest('hex').slice(0, 8);
       expect(lines.filter(({ path }) => String(path).includes(`/carts/${name}`)).length).toBeGreaterThan(7);
     }
+  });
+
+  test('an e-mail address or a token, also where nobody expects one', async () => {
+    const jwt = `eyJhbGciOiJIUzI1NiJ9.${'a'.repeat(20)}.${'b'.repeat(20)}`;
+    for (const path of [`/customers/${person.email}`, `/customers/${encodeURIComponent(person.email)}`, `/x/${jwt}`]) {
+      const line = await lineOf(await send('GET', path));
+      expect(line.path).toBe(`/api/v1/${path.startsWith('/x') ? 'x' : 'customers'}/[redacted]`);
+    }
+    const odd = await send('GET', '/markets', undefined, { headers: { 'x-request-id': CARTS[0] ?? '' } });
+    const name = createHash('sha256')
+      .update(CARTS[0] ?? '')
+      .digest('hex')
+      .slice(0, 8);
+    expect(odd.headers.get('x-request-id')).toBe(CARTS[0]);
+    await vi.waitFor(() => expect(linesWith(name)).toHaveLength(1), WAIT);
   });
 
   test('while a handle of the same length is shown as it is', async () => {

@@ -79,3 +79,9 @@ describe('TRACE_PROPAGATION_HOSTS', () => {
     ]);
   });
 });
+
+test('TRUSTED_TRACE_TOKEN is long enough not to be guessed, or absent: then nobody is trusted', () => {
+  const fault = 'TRUSTED_TRACE_TOKEN must have at least 32 characters';
+  expect(parsed({ TRUSTED_TRACE_TOKEN: 't'.repeat(31) })).toEqual([fault]);
+  expect(config({ TRUSTED_TRACE_TOKEN: '' }).TRUSTED_TRACE_TOKEN).toBeUndefined();
+});

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { OtlpSpan } from '../../src/platform/telemetry/trace/otlp.ts';
+import type { PostOutcome } from '../../src/platform/telemetry/trace/post.ts';
 import { SpanQueue } from '../../src/platform/telemetry/trace/queue.ts';
 
 /** A queue whose clock, timer and receiver are in the hand of the test. */
@@ -7,8 +8,8 @@ function queueUnderTest() {
   const state = {
     nowMs: 0,
     posts: [] as number[],
-    dropped: { queue_full: 0, not_taken: 0 },
-    isUp: true,
+    dropped: { queue_full: 0, refused: 0, unreachable: 0 },
+    outcome: 'taken' as PostOutcome,
     /** What happens while a POST is under way. */
     whilePosting: () => {},
   };
@@ -18,7 +19,7 @@ function queueUnderTest() {
     send: async (spans) => {
       state.posts.push(spans.length);
       state.whilePosting();
-      return state.isUp;
+      return state.outcome;
     },
     onDrop: (spans, reason) => void (state.dropped[reason] += spans),
   });
@@ -79,15 +80,15 @@ describe('the queue of spans', () => {
 
   test('is bounded while the receiver is down, and counts every span it drops', async () => {
     const { state, queue, add } = queueUnderTest();
-    state.isUp = false;
+    state.outcome = 'unreachable';
     state.whilePosting = () => add(5_000);
     add(10);
     await queue.flushLater()?.();
-    expect(state.dropped).toEqual({ not_taken: 10, queue_full: 5_000 - 2_048 });
+    expect(state.dropped).toEqual({ unreachable: 10, refused: 0, queue_full: 5_000 - 2_048 });
     state.whilePosting = () => {};
-    state.isUp = true;
+    state.outcome = 'taken';
     await queue.flushLater()?.();
-    expect([state.posts, state.dropped.not_taken]).toEqual([[10, 2_048], 10]);
+    expect([state.posts, state.dropped.unreachable]).toEqual([[10, 2_048], 10]);
   });
 
   test('is taken over when the request that had to flush it died', async () => {

@@ -1,5 +1,6 @@
 import type { Deps } from '../../platform/deps.ts';
 import { AppError } from '../../platform/errors.ts';
+import { loggableId } from '../../platform/telemetry/redact.ts';
 import { onlineProvider, recordReturn, type PaymentRow } from '../payments/index.ts';
 
 /**
@@ -13,8 +14,8 @@ export async function returnLatePayment(deps: Deps, payment: PaymentRow): Promis
   const outcome = await provider.find(reference);
   if (outcome.status !== 'captured' && outcome.status !== 'authorized') return;
   deps.log.log('error', 'payment came through for a failed order', {
-    order_id: payment.order_id,
-    payment_id: payment.id,
+    order_id: loggableId(payment.order_id),
+    payment_id: loggableId(payment.id),
   });
   const isCaptured = outcome.status === 'captured';
   const isBack = isCaptured

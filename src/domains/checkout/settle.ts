@@ -2,6 +2,7 @@ import type { Deps } from '../../platform/deps.ts';
 import type { Claim } from '../../platform/http/idempotency.ts';
 import type { Sql } from '../../platform/db/sql.ts';
 import { AlreadyApplied, FenceLost } from '../../platform/db/errors.ts';
+import { loggableId, redact } from '../../platform/telemetry/redact.ts';
 import { notFound } from '../../platform/errors.ts';
 import { stockChanged } from '../inventory/index.ts';
 import { orderById, type OrderRow } from '../orders/index.ts';
@@ -128,9 +129,9 @@ export async function settle(deps: Deps, order: TakenOrder): Promise<OrderRow> {
   const outcome = checkAmount(await askProvider(deps, order), order);
   if (outcome.status === 'unknown') {
     deps.log.log('warn', 'payment in doubt', {
-      order_id: order.id,
-      payment_id: order.payment.id,
-      cause: outcome.cause,
+      order_id: loggableId(order.id),
+      payment_id: loggableId(order.payment.id),
+      cause: redact(outcome.cause),
     });
   }
   const statements = [requireFence(order.id, order.attempt), ...finishStatements(deps, order, outcome)];

@@ -1,5 +1,6 @@
 import type { Deps } from '../../platform/deps.ts';
 import { describeCause } from '../../platform/http/problem.ts';
+import { loggableId } from '../../platform/telemetry/redact.ts';
 import { unattendedOrders } from './queries.ts';
 import { resume } from './settle.ts';
 
@@ -18,7 +19,8 @@ export async function settleUnattended(deps: Deps): Promise<number> {
         const order = await resume(deps, next.id);
         if (order.status !== 'pending') settled += 1;
       } catch (error) {
-        deps.log.log('error', 'settling failed', { order_id: next.id, cause: describeCause(error) });
+        const order_id = loggableId(next.id);
+        deps.log.log('error', 'settling failed', { order_id, cause: describeCause(error) });
       }
     }
   };

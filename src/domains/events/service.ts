@@ -1,6 +1,7 @@
 import type { Deps } from '../../platform/deps.ts';
 import { describeCause } from '../../platform/http/problem.ts';
 import { hmacSha256Base64 } from '../../platform/auth/hmac.ts';
+import { loggableId, redact } from '../../platform/telemetry/redact.ts';
 import { tracedFetch } from '../../platform/telemetry/trace/steps.ts';
 import { unixSeconds } from '../../platform/clock.ts';
 import { markDelivered, markFailed, takeDueEvents, type FailedDelivery, type OutboxRow } from './queries.ts';
@@ -40,7 +41,11 @@ async function deliver(deps: Deps, event: OutboxRow): Promise<void> {
   const { EVENTS_URL, EVENTS_SECRET } = deps.config;
   if (EVENTS_URL !== undefined && EVENTS_SECRET !== undefined)
     return await post(deps, EVENTS_URL, EVENTS_SECRET, event);
-  deps.log.log('info', event.type, { event_id: event.id, aggregate_id: event.aggregate_id, attempts: event.attempts });
+  deps.log.log('info', redact(event.type), {
+    event_id: loggableId(event.id),
+    aggregate_id: loggableId(event.aggregate_id),
+    attempts: event.attempts,
+  });
 }
 
 /** Delivers what is due, at least once; answers how many went out. Several drains at once take different rows. */

@@ -2,6 +2,7 @@ import type { Deps } from '../../platform/deps.ts';
 import { AppError } from '../../platform/errors.ts';
 import type { Sql } from '../../platform/db/sql.ts';
 import { issueTokens, readToken } from '../../platform/auth/token.ts';
+import { loggableId } from '../../platform/telemetry/redact.ts';
 import { publishRevocations, revocationLifeS } from '../../platform/auth/revocation.ts';
 import { insertSession, lateRevocations, refreshSession, revokeSession, type SessionRow } from './queries/sessions.ts';
 import type { Tokens } from './schema.ts';
@@ -41,7 +42,7 @@ export async function refresh(deps: Deps, refreshToken: string): Promise<Tokens>
   const [[session]] = await db.writeResent(step);
   if (!session) throw spent();
   if (session.outcome !== 'reused') return await tokensOf(deps, session);
-  log.log('warn', 'spent refresh token came back', { user_id: session.account_id, session_id: session.id });
+  log.log('warn', 'spent refresh token came back', { user_id: loggableId(session.account_id) });
   metrics.count('ecommerce_session_reuse_total', []);
   await publishRevocations(deps, [session.id]);
   throw spent();

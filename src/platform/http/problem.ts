@@ -1,6 +1,7 @@
 import { HTTPException } from 'hono/http-exception';
 import { AppError, ERRORS } from '../errors.ts';
 import { DatabaseUnreachable, IdempotencyConflict } from '../db/errors.ts';
+import { redact, type Loggable } from '../telemetry/redact.ts';
 import type { AppContext } from './context.ts';
 
 /** RFC 9457. A 5xx of ours says nothing of its cause; the cause goes to the log line under the same request id. */
@@ -52,9 +53,13 @@ function fromHono(thrown: HTTPException): AppError {
   return new AppError('internal', 'The request failed.', { cause: thrown });
 }
 
-/** The chain of causes in one line, without stacks of the runtime; for the log only. */
-export function describeCause(error: unknown, depth = 0): string {
+/** The chain of causes in one line, redacted, without stacks of the runtime; for the log only. */
+export function describeCause(error: unknown): Loggable {
+  return redact(chainOf(error, 0));
+}
+
+function chainOf(error: unknown, depth: number): string {
   if (!(error instanceof Error) || depth > 4) return String(error);
-  const cause = error.cause === undefined ? '' : ` <- ${describeCause(error.cause, depth + 1)}`;
+  const cause = error.cause === undefined ? '' : ` <- ${chainOf(error.cause, depth + 1)}`;
   return `${error.name}: ${error.message}${cause}`;
 }

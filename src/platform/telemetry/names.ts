@@ -75,6 +75,7 @@ export const METRICS = {
   ecommerce_runtime_flushes_total: counter('Batches of observations taken in.'),
   ecommerce_runtime_flush_duplicates_total: counter('Batches that had been taken in before and were dropped.'),
   ecommerce_runtime_dropped_series_total: counter('Observations of a series beyond the cap.'),
+  ecommerce_trace_spans_dropped_total: counter('Spans that never reached the receiver of traces.', 'reason'),
   ecommerce_build_info: gauge('Always 1; labelled with the version.', 'version', 'environment'),
 } as const satisfies Record<string, MetricDefinition>;
 
@@ -106,4 +107,5 @@ export const KNOWN_LABELS: Partial<Record<CounterName, readonly string[]>> = {
   ecommerce_rate_limited_total: ['public', 'authenticated', 'login', 'register', 'reset', 'order', 'unknown_key'],
   ecommerce_logins_total: ['success', 'failure', 'locked', 'second_factor_needed'],
   ecommerce_mails_total: ['sent', 'failed'],
+  ecommerce_trace_spans_dropped_total: ['queue_full', 'refused', 'unreachable'],
 };

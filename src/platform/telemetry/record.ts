@@ -1,4 +1,6 @@
 import type { RoundTrips } from '../db/db.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { Loggable } from './redact.ts';
 
 /** One wide event per request: filled on the way, written once at its end. Names follow the log contract. */
 export interface RequestRecord {
@@ -6,20 +8,25 @@ export interface RequestRecord {
   readonly traceId: string;
   /** The caller's span, when it sent one. */
   readonly parentSpanId: string | null;
+  /** The caller's sampled flag, which counts only from a trusted one. */
+  readonly isSampledByCaller: boolean;
   /** Of the server span, which the tracer names when the request is sampled. */
   spanId: string;
   readonly trips: RoundTrips;
   userId: string | null;
   orderId: string | null;
-  errorCode: string | null;
-  cause: string | null;
+  errorCode: ErrorCode | null;
+  cause: Loggable | null;
   limiter: 'off' | 'allowed' | 'limited' | 'unreachable' | null;
   /** Null where a reply is never cached. */
   cache: 'hit' | 'miss' | null;
   replayed: boolean;
 }
 
-const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}$/;
+const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
+
+/** The one flag of version 00 that is defined. */
+const SAMPLED = 1;
 
 function randomHex(bytes: number): string {
   const random = crypto.getRandomValues(new Uint8Array(bytes));
@@ -33,6 +40,7 @@ export function startRecord(requestId: string, traceparent: string | undefined):
     requestId,
     traceId: parent?.[1] ?? randomHex(16),
     parentSpanId: parent?.[2] ?? null,
+    isSampledByCaller: (Number.parseInt(parent?.[3] ?? '0', 16) & SAMPLED) === SAMPLED,
     spanId: randomHex(8),
     trips: { db: 0, redis: 0, provider: 0 },
     userId: null,

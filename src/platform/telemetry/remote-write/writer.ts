@@ -1,5 +1,6 @@
-import type { Fields } from '../log.ts';
+import type { LogFields } from '../log.ts';
 import type { Family } from '../metrics/family.ts';
+import { redact, type Loggable } from '../redact.ts';
 import type { RowStorage } from '../row-storage.ts';
 import { buildWriteRequest, seriesOf } from './encode.ts';
 import { SentSeries } from './sent-series.ts';
@@ -31,7 +32,11 @@ export interface RemoteWriterOptions {
   nowMs: () => number;
   fetch: (url: string, init: RequestInit) => Promise<Response>;
   /** One line for the log: refusals and failures. */
-  report: (level: 'warn' | 'error', message: string, facts: Fields) => void;
+  report: (
+    level: 'warn' | 'error',
+    message: `remote write ${'failed' | 'was refused' | 'will be sent again'}`,
+    facts: LogFields,
+  ) => void;
 }
 
 export interface RemoteWriteReport {
@@ -80,7 +85,7 @@ export class RemoteWriter {
     try {
       await this.#exclusively(() => this.#send(frozen ?? null));
     } catch (error) {
-      report('error', 'remote write failed', { cause: error instanceof Error ? error.message : String(error) });
+      report('error', 'remote write failed', { cause: redact(String(error)) });
     }
     return this.#load()?.notBeforeMs ?? nowMs() + EVERY_MS;
   }
@@ -138,7 +143,9 @@ export class RemoteWriter {
     return frozen;
   }
 
-  async #post(body: Uint8Array<ArrayBuffer>): Promise<{ status: number | null; retryAfterMs: number; reason: string }> {
+  async #post(
+    body: Uint8Array<ArrayBuffer>,
+  ): Promise<{ status: number | null; retryAfterMs: number; reason: Loggable }> {
     const { target, fetch, nowMs } = this.#options;
     const late = new AbortController();
     // Not AbortSignal.timeout: its timer would run on after the answer and keep the object from being evicted.
@@ -151,11 +158,11 @@ export class RemoteWriter {
         redirect: 'manual',
         signal: late.signal,
       });
-      const reason = response.ok ? '' : (await response.text()).slice(0, REASON_LENGTH_MAX);
+      const reason = redact(response.ok ? '' : await response.text(), REASON_LENGTH_MAX);
       if (response.ok) await response.body?.cancel();
       return { status: response.status, retryAfterMs: retryAfterMs(response.headers, nowMs()), reason };
     } catch (error) {
-      return { status: null, retryAfterMs: 0, reason: error instanceof Error ? error.message : String(error) };
+      return { status: null, retryAfterMs: 0, reason: redact(String(error)) };
     } finally {
       clearTimeout(timer);
     }

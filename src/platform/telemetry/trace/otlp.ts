@@ -1,13 +1,11 @@
 import { SpanStatusCode } from '@opentelemetry/api';
 import type { TraceFlushableSpanProcessor } from '@microlabs/otel-cf-workers';
+import { VALUE_CHARS_MAX, type Attributes, type AttributeValue } from './attributes.ts';
 
 /**
  * OTLP/JSON of opentelemetry-proto's trace.v1 (ids in hex, 64-bit numbers as decimal strings), written by hand: the
  * library's own serializer brings the whole protobuf runtime along, and keeps no attribute away.
  */
-export type AttributeValue = string | number | boolean;
-export type Attributes = Readonly<Record<string, AttributeValue | null | undefined>>;
-
 type AnyValue = { stringValue: string } | { intValue: string } | { doubleValue: number } | { boolValue: boolean };
 interface KeyValue {
   key: string;
@@ -35,10 +33,9 @@ export interface OtlpSpan {
 export type EndedSpan = Parameters<TraceFlushableSpanProcessor['onEnd']>[0];
 
 /** Span.SpanKind and Status.StatusCode of the protocol. */
+export const INTERNAL = 1;
 export const SERVER = 2;
 export const ERROR = 2;
-/** Longer ones are cut: the largest statement fits, and one span stays small. */
-const VALUE_CHARS_MAX = 8_192;
 
 function toValue(value: AttributeValue): AnyValue {
   if (typeof value === 'string') return { stringValue: value.slice(0, VALUE_CHARS_MAX) };

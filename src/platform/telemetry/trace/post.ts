@@ -1,3 +1,6 @@
+/** `unreachable`: no answer, one of a server at fault (Cloudflare answers 52x for an origin that is gone), or only "later". */
+export type PostOutcome = 'taken' | 'refused' | 'unreachable';
+
 export interface OtlpTarget {
   url: string;
   headers: Readonly<Record<string, string>>;
@@ -11,16 +14,21 @@ const RETRY_DELAY_MS = 250;
 const RETRYABLE = new Set([429, 502, 503, 504]);
 
 /**
- * POSTs an ExportTraceServiceRequest; false when it was refused or nobody answered. Every try is bounded, and so is their
- * number: traces are worth some seconds of a deferred task, never more.
+ * POSTs an ExportTraceServiceRequest; never rejects. Every try is bounded, and so is their number: traces are worth some
+ * seconds of a deferred task, never more.
  */
-export async function postTraces({ url, headers, wait }: OtlpTarget, body: string): Promise<boolean> {
+export async function postTraces({ url, headers, wait }: OtlpTarget, body: string): Promise<PostOutcome> {
   for (let tries = 1; ; tries += 1) {
     const status = await tryPost(url, headers, body);
-    if (status !== null && !RETRYABLE.has(status)) return status >= 200 && status < 300;
-    if (tries === TRIES_MAX) return false;
+    if (status !== null && !RETRYABLE.has(status)) return outcomeOf(status);
+    if (tries === TRIES_MAX) return 'unreachable';
     await wait(RETRY_DELAY_MS * tries);
   }
+}
+
+function outcomeOf(status: number): PostOutcome {
+  if (status >= 500) return 'unreachable';
+  return status >= 200 && status < 300 ? 'taken' : 'refused';
 }
 
 /** The status, or null when there was no answer in time. */

@@ -1,12 +1,16 @@
 import type { OtlpSpan } from './otlp.ts';
+import type { PostOutcome } from './post.ts';
+
+/** Why spans never arrived; also the values of a metric's label. */
+export type DropReason = 'queue_full' | Exclude<PostOutcome, 'taken'>;
 
 export interface SpanQueueOptions {
   nowMs: () => number;
   /** Milliseconds to wait; a timer, or a test's. */
   wait: (ms: number) => Promise<void>;
-  /** One POST with its own bounded tries. Never rejects; false when the spans were not taken. */
-  send: (spans: readonly OtlpSpan[]) => Promise<boolean>;
-  onDrop: (spans: number, reason: 'queue_full' | 'not_taken') => void;
+  /** One POST with its own bounded tries. Never rejects. */
+  send: (spans: readonly OtlpSpan[]) => Promise<PostOutcome>;
+  onDrop: (spans: number, reason: DropReason) => void;
 }
 
 /** Some eighty checkouts; at some 2 KB a span the isolate holds 4 MB at worst. */
@@ -62,11 +66,11 @@ export class SpanQueue {
       for (let rounds = 0; rounds < ROUNDS_MAX && this.spans.length > 0; rounds += 1) {
         const taken = this.spans;
         this.spans = [];
-        const isTaken = await this.options.send(taken);
-        if (!isTaken) this.options.onDrop(taken.length, 'not_taken');
+        const outcome = await this.options.send(taken);
+        if (outcome !== 'taken') this.options.onDrop(taken.length, outcome);
         if (this.full > 0) this.options.onDrop(this.full, 'queue_full');
         this.full = 0;
-        if (!isTaken) return;
+        if (outcome !== 'taken') return;
       }
     } finally {
       this.sendingSinceMs = null;

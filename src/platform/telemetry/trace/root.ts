@@ -1,42 +1,51 @@
-import { ERROR, SERVER, toKeyValues, unixNanoOfMs, type OtlpSpan } from './otlp.ts';
+import { redact, type Loggable } from '../redact.ts';
+import type { Attributes } from './attributes.ts';
+import { ERROR, INTERNAL, SERVER, toKeyValues, unixNanoOfMs, type OtlpSpan } from './otlp.ts';
 
-/** What a request's log record says of it; `path` with ids of carts already replaced. */
-export interface ServedRequest {
+interface Timed {
   traceId: string;
   spanId: string;
-  parentSpanId: string | null;
   startedAtMs: number;
   endedAtMs: number;
+}
+
+/** What a request's log line says of it. */
+export interface ServedRequest extends Timed {
+  parentSpanId: string | null;
   method: string;
-  scheme: string;
-  path: string;
+  scheme: 'http' | 'https';
+  path: Loggable;
   /** Null when no route matched. */
-  route: string | null;
+  route: Loggable | null;
   status: number;
-  userId: string | null;
-  orderId: string | null;
-  errorCode: string | null;
+  userId: Loggable | null;
+  orderId: Loggable | null;
+  errorCode: Loggable | null;
 }
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT']);
+
+function rootSpan({ traceId, spanId, startedAtMs, endedAtMs }: Timed, attributes: Attributes) {
+  return {
+    traceId,
+    spanId,
+    startTimeUnixNano: unixNanoOfMs(startedAtMs),
+    endTimeUnixNano: unixNanoOfMs(endedAtMs),
+    attributes: toKeyValues(attributes),
+    events: [],
+    status: attributes['error.type'] == null ? {} : { code: ERROR },
+  };
+}
 
 /**
  * The server span, made from the log record and nothing else, so that no header, query string or address of the caller
  * can get into it; names are OpenTelemetry's conventions for HTTP.
  */
-export function toRootSpan(served: ServedRequest): OtlpSpan {
-  const known = METHODS.has(served.method);
-  const isError = served.status >= 500;
+export function toServerSpan(served: ServedRequest): OtlpSpan {
+  const method = METHODS.has(served.method) ? served.method : null;
   return {
-    traceId: served.traceId,
-    spanId: served.spanId,
-    ...(served.parentSpanId !== null && { parentSpanId: served.parentSpanId }),
-    name: `${known ? served.method : 'HTTP'}${served.route === null ? '' : ` ${served.route}`}`,
-    kind: SERVER,
-    startTimeUnixNano: unixNanoOfMs(served.startedAtMs),
-    endTimeUnixNano: unixNanoOfMs(served.endedAtMs),
-    attributes: toKeyValues({
-      'http.request.method': known ? served.method : '_OTHER',
+    ...rootSpan(served, {
+      'http.request.method': redact(method ?? '_OTHER'),
       'http.route': served.route,
       'http.response.status_code': served.status,
       'url.path': served.path,
@@ -44,9 +53,15 @@ export function toRootSpan(served: ServedRequest): OtlpSpan {
       'user.id': served.userId,
       'ecommerce.order.id': served.orderId,
       'ecommerce.error.code': served.errorCode,
-      'error.type': isError ? String(served.status) : null,
+      'error.type': served.status >= 500 ? redact(String(served.status)) : null,
     }),
-    events: [],
-    status: isError ? { code: ERROR } : {},
+    ...(served.parentSpanId !== null && { parentSpanId: served.parentSpanId }),
+    name: `${method ?? 'HTTP'}${served.route === null ? '' : ` ${served.route}`}`,
+    kind: SERVER,
   };
+}
+
+/** The root span of work that no request asked for; `error.type` among the attributes makes it a failed one. */
+export function toTaskSpan(name: string, task: Timed, attributes: Attributes): OtlpSpan {
+  return { ...rootSpan(task, attributes), name, kind: INTERNAL };
 }

@@ -1,17 +1,19 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { context, createContextKey, SpanKind, SpanStatusCode, trace, type Context } from '@opentelemetry/api';
-import type { Attributes, AttributeValue } from './otlp.ts';
+import { redact } from '../redact.ts';
+import type { Attributes, AttributeValue, SpanName } from './attributes.ts';
 
 /** A step of a sampled request; of any other request a span that does nothing. */
 export interface Span {
   readonly isRecording: boolean;
   set(attributes: Attributes): void;
   /** A moment worth knowing, such as a retry. */
-  event(name: string, attributes?: Attributes): void;
+  event(name: 'retry' | 'resend', attributes?: Attributes): void;
   /** `type` as error.type has it: a status, a SQLSTATE or the name of an error, never its message. */
   fail(type: string): void;
-  child(name: string, attributes?: Attributes): Span;
+  child(name: SpanName, attributes?: Attributes): Span;
   end(): void;
-  /** `traceparent` for the hosts on the allow-list; nothing for any other. */
+  /** `traceparent` for the hosts on the allow-list, sampled or not; nothing for any other. */
   headersFor(url: string): Record<string, string>;
 }
 
@@ -36,8 +38,12 @@ export class StepSettings {
     this.hosts = new Set(propagationHosts);
   }
 
-  propagatesTo(url: string): boolean {
-    return this.hosts.has(new URL(url).host);
+  get propagates(): boolean {
+    return this.hosts.size > 0;
+  }
+
+  headersFor(url: string, traceparent: string): Record<string, string> {
+    return this.hosts.has(new URL(url).host) ? { traceparent } : {};
   }
 }
 
@@ -47,19 +53,30 @@ export function withSettings<Result>(settings: StepSettings, work: () => Result)
   return context.with(context.active().setValue(SETTINGS, settings), work);
 }
 
+/** What the steps of a request that is not sampled hand on: the span that its reply names, flagged 00. */
+const unsampled = new AsyncLocalStorage<Pick<Span, 'headersFor'>>();
+
+/** W3C Trace Context, 3.2: who takes part in a trace hands its context on, also when it records nothing. */
+export function unsampledStep<Result>(settings: StepSettings, traceparent: string, work: () => Result): Result {
+  return unsampled.run({ headersFor: (url) => settings.headersFor(url, traceparent) }, work);
+}
+
 /** Work for after the reply, whose steps belong to the request that asked for it. */
 export function inThisTrace<Result>(work: () => Result): () => Result {
-  return context.bind(context.active(), work);
+  return AsyncLocalStorage.bind(work);
 }
 
 /**
  * Opens a step under the request's server span, which async context carries: the tree stays right however verbs call
- * each other, and nothing is handed through them. Costs one look-up when the request is not sampled.
+ * each other, and nothing is handed through them. Costs two look-ups when the request is not sampled.
  */
-export function startSpan(name: string, attributes: Attributes = {}, peer?: keyof StepSettings['peers']): Span {
+export function startSpan(name: SpanName, attributes: Attributes = {}, peer?: keyof StepSettings['peers']): Span {
   const active = context.active();
   const settings = active.getValue(SETTINGS);
-  if (!(settings instanceof StepSettings)) return NO_SPAN;
+  if (!(settings instanceof StepSettings)) {
+    const passing = unsampled.getStore();
+    return passing ? { ...NO_SPAN, ...passing } : NO_SPAN;
+  }
   return open(active, settings, name, { ...(peer && settings.peers[peer]), ...attributes });
 }
 
@@ -68,7 +85,7 @@ function present(attributes: Attributes): Record<string, AttributeValue> {
   return Object.fromEntries(entries.flatMap(([key, value]) => (value == null ? [] : [[key, value]])));
 }
 
-function open(parent: Context, settings: StepSettings, name: string, attributes: Attributes): Span {
+function open(parent: Context, settings: StepSettings, name: SpanName, attributes: Attributes): Span {
   const options = { kind: SpanKind.CLIENT, attributes: present(attributes) };
   const span = trace.getTracer('edge-commerce').startSpan(name, options, parent);
   const { traceId, spanId } = span.spanContext();
@@ -76,9 +93,9 @@ function open(parent: Context, settings: StepSettings, name: string, attributes:
     isRecording: true,
     set: (more) => void span.setAttributes(present(more)),
     event: (title, more = {}) => void span.addEvent(title, present(more)),
-    fail: (type) => void span.setStatus({ code: SpanStatusCode.ERROR }).setAttribute('error.type', type),
+    fail: (type) => void span.setStatus({ code: SpanStatusCode.ERROR }).setAttribute('error.type', redact(type)),
     child: (title, more = {}) => open(trace.setSpan(parent, span), settings, title, more),
     end: () => span.end(),
-    headersFor: (url) => (settings.propagatesTo(url) ? { traceparent: `00-${traceId}-${spanId}-01` } : {}),
+    headersFor: (url) => settings.headersFor(url, `00-${traceId}-${spanId}-01`),
   };
 }

@@ -1,5 +1,6 @@
+import { redact } from '../redact.ts';
+import { VALUE_CHARS_MAX, type Attributes } from './attributes.ts';
 import { NO_SPAN, startSpan, type Span } from './span.ts';
-import type { Attributes } from './otlp.ts';
 
 const OPERATION = /^\s*([a-z]+)/i;
 
@@ -17,11 +18,11 @@ export async function traceBatch<Result>(
   const statements = texts();
   span.set({ 'db.operation.batch.size': statements.length, 'ecommerce.db.read_only': readOnly });
   const children = statements.map((text) => {
-    const operation = OPERATION.exec(text)?.[1]?.toUpperCase() ?? 'SQL';
+    const operation = redact(OPERATION.exec(text)?.[1]?.toUpperCase() ?? 'SQL');
     return span.child(operation, {
       'db.system.name': 'postgresql',
       'db.operation.name': operation,
-      'db.query.text': text,
+      'db.query.text': redact(text, VALUE_CHARS_MAX),
     });
   });
   try {
@@ -34,13 +35,13 @@ export async function traceBatch<Result>(
 
 /** fetch as a step: method, host and status, no path and no query, and traceparent for the hosts that may have it. */
 export async function tracedFetch(url: string, init: RequestInit, attributes: Attributes = {}): Promise<Response> {
-  const method = init.method ?? 'GET';
+  const method = redact(init.method ?? 'GET');
   const span = startSpan(method, { 'http.request.method': method, ...attributes });
-  if (!span.isRecording) return await fetch(url, init);
-  const { hostname, port, protocol } = new URL(url);
-  span.set({ 'server.address': hostname, 'server.port': Number(port) || (protocol === 'https:' ? 443 : 80) });
   const headers = new Headers(init.headers);
   for (const [name, value] of Object.entries(span.headersFor(url))) headers.set(name, value);
+  if (!span.isRecording) return await fetch(url, { ...init, headers });
+  const { hostname, port, protocol } = new URL(url);
+  span.set({ 'server.address': redact(hostname), 'server.port': Number(port) || (protocol === 'https:' ? 443 : 80) });
   try {
     const response = await fetch(url, { ...init, headers });
     span.set({ 'http.response.status_code': response.status });

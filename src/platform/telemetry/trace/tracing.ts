@@ -4,11 +4,14 @@ import { trace } from '@opentelemetry/api';
 import type { Clock } from '../../clock.ts';
 import type { Config } from '../../config.ts';
 import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics/buffer.ts';
+import { redact } from '../redact.ts';
 import { isSampled } from '../sampling.ts';
+import type { Attributes } from './attributes.ts';
 import { SERVER, toOtlp, toRequest, type OtlpSpan } from './otlp.ts';
 import { postTraces } from './post.ts';
 import { SpanQueue } from './queue.ts';
-import { StepSettings, withSettings } from './span.ts';
+import { StepSettings, unsampledStep, withSettings } from './span.ts';
 
 /** What the library needs of a request's execution context. */
 interface Execution {
@@ -23,7 +26,7 @@ export interface TraceStart {
 }
 
 export interface Tracing {
-  /** Decided by the trace id alone; a caller's sampled flag is never believed. */
+  /** Decided by the trace id alone. */
   samples(traceId: string): boolean;
   /** Whether a request that was not sampled is bad enough to be known by its server span. */
   keeps(status: number, durationMs: number): boolean;
@@ -31,8 +34,10 @@ export interface Tracing {
    * Runs a sampled request; the steps taken in `handle` become children of the server span, whose id it is given. Should
    * the library fail, the request runs without: `handle` is given null and the answer is false.
    */
-  run(start: TraceStart, execution: Execution, handle: (spanId: string | null) => Promise<Response>): Promise<boolean>;
-  /** Queues a server span, made from the request's log record. */
+  run(start: TraceStart, execution: Execution, handle: (spanId: string | null) => Promise<unknown>): Promise<boolean>;
+  /** Runs a request that is not sampled: its steps only hand `traceparent` on, to who may have it. */
+  pass<Result>(traceparent: string, work: () => Result): Result;
+  /** Queues a root span, made from what the log says. */
   add(span: OtlpSpan): void;
   /** Deferred work that sends the spans, for the one request that has to run it; else null. */
   flushLater(): (() => Promise<void>) | null;
@@ -51,27 +56,34 @@ function peersOf({ DATABASE_URL, UPSTASH_REDIS_REST_URL }: Config): StepSettings
   return {
     postgresql: {
       'db.system.name': 'postgresql',
-      'db.namespace': decodeURIComponent(database.pathname.slice(1)),
-      'server.address': database.hostname,
+      'db.namespace': redact(decodeURIComponent(database.pathname.slice(1))),
+      'server.address': redact(database.hostname),
       'server.port': Number(database.port) || 5432,
     },
     redis: {
       'db.system.name': 'redis',
-      'server.address': redis.hostname,
+      'server.address': redact(redis.hostname),
       'server.port': Number(redis.port) || (redis.protocol === 'https:' ? 443 : 80),
     },
   };
 }
 
+interface TracingParts {
+  config: Config;
+  clock: Clock;
+  log: Logger;
+  metrics: Metrics;
+}
+
 /** Null when tracing is off. */
-export function createTracing(config: Config, clock: Clock, log: Logger): Tracing | null {
+export function createTracing({ config, clock, log, metrics }: TracingParts): Tracing | null {
   const url = config.TRACING_EXPORTER === 'jaeger' ? config.JAEGER_ENDPOINT : config.OTLP_ENDPOINT;
   if (!config.TRACING_ENABLED || url === undefined) return null;
   const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-  const resource = {
-    'service.name': config.SERVICE_NAME,
-    'service.version': config.SERVICE_VERSION,
-    'deployment.environment.name': config.ENVIRONMENT,
+  const resource: Attributes = {
+    'service.name': redact(config.SERVICE_NAME),
+    'service.version': redact(config.SERVICE_VERSION),
+    'deployment.environment.name': redact(config.ENVIRONMENT),
     'telemetry.sdk.language': 'webjs',
     'telemetry.sdk.name': '@microlabs/otel-cf-workers',
   };
@@ -80,13 +92,17 @@ export function createTracing(config: Config, clock: Clock, log: Logger): Tracin
     nowMs: () => clock.now().getTime(),
     wait,
     send: (spans) => postTraces(target, toRequest(spans, resource)),
-    onDrop: (spans, reason) => log.log('warn', 'spans dropped', { spans, reason }),
+    onDrop: (spans, reason) => {
+      metrics.count('ecommerce_trace_spans_dropped_total', [reason], spans);
+      log.log('warn', 'spans dropped', { spans, reason });
+    },
   });
   const settings = new StepSettings(peersOf(config), config.TRACE_PROPAGATION_HOSTS);
   return {
     samples: (traceId) => isSampled(traceId, config.TRACING_SAMPLING_RATE),
     keeps: (status, durationMs) => status >= 500 || durationMs > config.TRACING_SLOW_MS,
     run: createRunner({ config, settings, queue, log }),
+    pass: (traceparent, work) => (settings.propagates ? unsampledStep(settings, traceparent, work) : work()),
     add: (span) => queue.add(span),
     flushLater: () => queue.flushLater(),
   };
@@ -123,9 +139,10 @@ function createRunner({ config, settings, queue, log }: RunnerParts): Tracing['r
   let sdk: Promise<typeof Sdk> | null = null;
   return async ({ traceId, parentSpanId }, execution, handle) => {
     let isEntered = false;
-    const serve = () => {
+    const serve = async () => {
       isEntered = true;
-      return handle(trace.getActiveSpan()?.spanContext().spanId ?? null);
+      await handle(trace.getActiveSpan()?.spanContext().spanId ?? null);
+      return new Response(null);
     };
     try {
       sdk ??= import('@microlabs/otel-cf-workers');
@@ -139,7 +156,7 @@ function createRunner({ config, settings, queue, log }: RunnerParts): Tracing['r
       await (traced.fetch as TracedFetch)(standIn, {}, execution);
     } catch (error) {
       if (isEntered) throw error;
-      log.log('error', 'tracing failed', { cause: error instanceof Error ? error.message : 'unknown' });
+      log.log('error', 'tracing failed', { cause: redact(String(error)) });
       await handle(null);
       return false;
     }

@@ -9,6 +9,7 @@ import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
 import { describeCause } from './platform/http/problem.ts';
 import { flushSpans, traceOf } from './observe.ts';
 import { redact } from './platform/telemetry/redact.ts';
+import { becauseOf, releaseAllOverdue } from './domains/inventory/index.ts';
 import { seriesKey } from './platform/telemetry/metrics/buffer.ts';
 import { startRecord } from './platform/telemetry/record.ts';
 import { toTaskSpan } from './platform/telemetry/trace/root.ts';
@@ -24,7 +25,13 @@ interface Gauges {
 async function tick(deps: Deps, gauges: Gauges): Promise<void> {
   const settled = await settleUnattended(deps);
   const delivered = await drainOutbox(deps);
-  await deps.db.writeResent(removeDoneKeys, removeExpiredCarts, removeExpiredSessions);
+  await deps.db.writeResent(
+    becauseOf('hold_expired'),
+    releaseAllOverdue,
+    removeDoneKeys,
+    removeExpiredCarts,
+    removeExpiredSessions,
+  );
   await republishRevocations(deps);
   const [[sampled]] = await deps.db.read(gaugeRow);
   const { SERVICE_VERSION, ENVIRONMENT } = deps.config;

@@ -121,9 +121,14 @@ export function placeOrder(
   return call(stack, 'POST', '/orders', body, rest);
 }
 
+/** What is not sold yet: units of confirmed orders stay on hand and reserved until their parcel leaves, and count as gone. */
 export async function stockOf(stack: Stack, skuId: string): Promise<{ on_hand: number; reserved: number }> {
   const { rows } = await stack.owner.query(
-    `select sum(on_hand)::int as on_hand, sum(reserved)::int as reserved from stock_levels where sku_id = $1`,
+    `select (sum(l.on_hand) - sum(c.sold))::int as on_hand, (sum(l.reserved) - sum(c.sold))::int as reserved
+     from stock_levels l cross join lateral (
+       select coalesce(sum(r.quantity), 0) as sold from reservations r
+       where r.sku_id = l.sku_id and r.location_id = l.location_id and r.committed_at is not null) c
+     where l.sku_id = $1`,
     [skuId],
   );
   return rows[0];

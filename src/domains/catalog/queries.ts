@@ -36,7 +36,7 @@ const skusOfProduct = sql`
     from skus s
     join prices pr on pr.sku_id = s.id and pr.currency = m.currency
     cross join lateral (
-      select least(coalesce(sum(l.on_hand - l.reserved), 0), 2147483647)::int as quantity from stock_levels l where l.sku_id = s.id
+      select a.quantity from sku_availability a where a.sku_id = s.id
     ) st
     where s.product_id = p.id and s.status = 'active'
   ) skus`;

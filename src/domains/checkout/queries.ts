@@ -2,7 +2,15 @@ import { json, sql, type Sql } from '../../platform/db/sql.ts';
 import type { Claim } from '../../platform/http/idempotency.ts';
 import { emitEvent } from '../events/index.ts';
 import { ownedCart } from '../cart/index.ts';
-import { releaseReserved, requireReserved, reserveStock, takeReserved } from '../inventory/index.ts';
+import {
+  becauseOf,
+  commitReserved,
+  lockLevels,
+  releaseOverdueOf,
+  releaseReserved,
+  requireReserved,
+  reserveStock,
+} from '../inventory/index.ts';
 import { appendTransaction, insertPayment, type PaymentRow } from '../payments/index.ts';
 import { isSettledAtOnce, type OrderPlan } from './rules.ts';
 
@@ -116,7 +124,11 @@ export function placeStatements(plan: OrderPlan, customerId: string | null, clai
     ...closeCart(plan, customerId),
     ...insertOrder(plan, customerId),
     ...openPayment(plan),
-    reserveStock(plan.orderId, plan.items),
+    lockLevels(plan.items),
+    becauseOf('hold_expired'),
+    releaseOverdueOf(plan.items),
+    becauseOf('order_placed', plan.orderId),
+    reserveStock(plan.orderId, plan.items, plan.cart.shipping_address?.country ?? null),
     requireReserved(plan.orderId, lines),
     ...(isSettledAtOnce(plan) ? confirmStatements({ ...plan, id: plan.orderId }) : []),
   ];
@@ -189,10 +201,10 @@ function closeKey(orderId: string, status: 201 | 402): Sql {
     where resource_id = ${orderId} and state = 'in_flight'`;
 }
 
-/** The order is placed: stock leaves, the cart is done, the world is told. Harmless to run twice. */
+/** The order is placed: its stock is promised for good, the cart is done, the world is told. Harmless to run twice. */
 export function confirmStatements({ id, eventId, number, cart, totals }: Finished): Sql[] {
   return [
-    takeReserved(id),
+    commitReserved(id),
     sql`
       update orders set status = 'confirmed', placed_at = now(), version = version + 1
       where id = ${id}::uuid and status = 'pending'`,
@@ -210,6 +222,7 @@ export function confirmStatements({ id, eventId, number, cart, totals }: Finishe
 /** The payment failed: the stock goes back on offer and the cart can be tried with another card. Harmless to run twice. */
 export function failStatements({ id, eventId, number, cart, totals }: Finished): Sql[] {
   return [
+    becauseOf('payment_failed', id),
     releaseReserved(id),
     // Before the order itself, and only while it is pending: in a resend the cart may be another order's already.
     sql`

@@ -1,2 +1,11 @@
-export { releaseReserved, requireReserved, reserveStock, takeReserved } from './queries.ts';
+export { becauseOf, lockLevels, requireReserved, reserveStock, type Demand } from './queries/reserve.ts';
+export {
+  commitReserved,
+  lockReservations,
+  releaseAllOverdue,
+  releaseOverdueOf,
+  releaseReserved,
+  releaseUnits,
+  shipReserved,
+} from './queries/release.ts';
 export { stockChanged } from './service.ts';

@@ -64,8 +64,7 @@ const items = sql`
       'title', case when s.title = '' then p.title else p.title || ' - ' || s.title end,
       'quantity', i.quantity,
       'unit_price', case when s.status = 'active' and p.status = 'active' then pr.amount end,
-      'available_quantity', (
-        select least(coalesce(sum(l.on_hand - l.reserved), 0), 2147483647)::int from stock_levels l where l.sku_id = s.id)
+      'available_quantity', (select a.quantity from sku_availability a where a.sku_id = s.id)
     ) order by i.created_at, i.id)
     from cart_items i
     join skus s on s.id = i.sku_id

@@ -1,6 +1,7 @@
 drop view sku_availability;
 drop trigger stock_levels_movement on stock_levels;
 drop function record_stock_movement();
+drop function append_stock_movement(uuid, uuid, int, int, int);
 drop table stock_movements;
 -- Units of confirmed orders had left the level in the older way of counting; holds are let go.
 update stock_levels l set on_hand = l.on_hand - r.quantity, reserved = l.reserved - r.quantity

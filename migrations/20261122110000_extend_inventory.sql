@@ -65,8 +65,7 @@ create table stock_movements (
   reason text not null,
   reference text,
   actor text,
-  created_at timestamptz not null default now(),
-  foreign key (sku_id, location_id) references stock_levels
+  created_at timestamptz not null default now()
 );
 create index stock_movements_level on stock_movements (sku_id, location_id, id desc);
 revoke insert, update, delete on stock_movements from ecommerce_app;
@@ -75,34 +74,36 @@ insert into stock_movements (sku_id, location_id, on_hand_delta, reserved_delta,
 select sku_id, location_id, on_hand, reserved, 0, 'opening' from stock_levels;
 
 -- Reason, reference and actor are what the batch said with set_config(); a low level is told once, when it gets there.
+create function append_stock_movement(sku uuid, location uuid, on_hand int, reserved int, shortfall int) returns void
+language sql security definer set search_path = public as $$
+  insert into stock_movements (sku_id, location_id, on_hand_delta, reserved_delta, shortfall_delta, reason, reference, actor)
+  select sku, location, on_hand, reserved, shortfall,
+    coalesce(nullif(current_setting('stock.reason', true), ''), 'unspecified'),
+    nullif(current_setting('stock.reference', true), ''), nullif(current_setting('stock.actor', true), '')
+  where (on_hand, reserved, shortfall) <> (0, 0, 0)
+$$;
+revoke execute on function append_stock_movement(uuid, uuid, int, int, int) from public;
+
 create function record_stock_movement() returns trigger language plpgsql security definer set search_path = public as $$
-declare
-  was_on_hand int := 0;
-  was_reserved int := 0;
-  was_shortfall int := 0;
 begin
-  if tg_op = 'UPDATE' then
-    was_on_hand := old.on_hand;
-    was_reserved := old.reserved;
-    was_shortfall := old.shortfall;
-  end if;
-  if (was_on_hand, was_reserved, was_shortfall) is distinct from (new.on_hand, new.reserved, new.shortfall) then
-    insert into stock_movements (sku_id, location_id, on_hand_delta, reserved_delta, shortfall_delta, reason, reference, actor)
-    values (new.sku_id, new.location_id, new.on_hand - was_on_hand, new.reserved - was_reserved,
-      new.shortfall - was_shortfall, coalesce(nullif(current_setting('stock.reason', true), ''), 'unspecified'),
-      nullif(current_setting('stock.reference', true), ''), nullif(current_setting('stock.actor', true), ''));
-  end if;
-  if tg_op = 'UPDATE' and new.on_hand - new.reserved <= new.low_stock_threshold
-    and old.on_hand - old.reserved > new.low_stock_threshold then
-    insert into outbox_events (id, type, aggregate_id, payload)
-    values (gen_random_uuid(), 'stock.low', new.sku_id::text, jsonb_build_object(
-      'sku_id', new.sku_id, 'location_id', new.location_id, 'on_hand', new.on_hand, 'reserved', new.reserved,
-      'threshold', new.low_stock_threshold));
+  if tg_op = 'INSERT' then
+    perform append_stock_movement(new.sku_id, new.location_id, new.on_hand, new.reserved, new.shortfall);
+  elsif tg_op = 'DELETE' then
+    perform append_stock_movement(old.sku_id, old.location_id, -old.on_hand, -old.reserved, -old.shortfall);
+  else
+    perform append_stock_movement(new.sku_id, new.location_id, new.on_hand - old.on_hand, new.reserved - old.reserved,
+      new.shortfall - old.shortfall);
+    if new.on_hand - new.reserved <= new.low_stock_threshold and old.on_hand - old.reserved > new.low_stock_threshold then
+      insert into outbox_events (id, type, aggregate_id, payload)
+      values (gen_random_uuid(), 'stock.low', new.sku_id::text, jsonb_build_object(
+        'sku_id', new.sku_id, 'location_id', new.location_id, 'on_hand', new.on_hand, 'reserved', new.reserved,
+        'threshold', new.low_stock_threshold));
+    end if;
   end if;
   return null;
 end
 $$;
-create trigger stock_levels_movement after insert or update on stock_levels
+create trigger stock_levels_movement after insert or update or delete on stock_levels
   for each row execute function record_stock_movement();
 
 -- What can be promised of a SKU now: all locations together, or as many kits as its scarcest component makes. A view, not

@@ -1,5 +1,5 @@
 drop index payment_webhook_events_open;
-alter table payment_webhook_events drop column last_error, drop column attempts, drop column body;
+alter table payment_webhook_events drop column last_error, drop column attempts;
 drop table refund_items;
 drop table refunds;
 drop table payment_request_leases;

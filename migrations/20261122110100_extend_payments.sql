@@ -43,7 +43,6 @@ create index refund_items_item on refund_items (order_item_id);
 revoke update, delete on refunds, refund_items from ecommerce_app;
 
 alter table payment_webhook_events
-  add column body jsonb,
   add column attempts int not null default 0,
   add column last_error text;
 create index payment_webhook_events_open on payment_webhook_events (received_at) where applied_at is null;

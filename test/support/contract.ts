@@ -12,6 +12,9 @@ export interface ApiDocument {
 export interface ApiOperation {
   operationId: string;
   security: Record<string, string[]>[];
+  /** Who may call; staff need the permission. */
+  'x-auth': 'none' | 'optional' | 'customer' | 'person' | 'staff' | 'metrics';
+  'x-permission'?: string;
   parameters: ApiParameter[];
   requestBody?: { content: Record<string, { schema: Record<string, unknown> }> };
   responses: Record<string, ApiResponse>;

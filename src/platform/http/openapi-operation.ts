@@ -44,6 +44,7 @@ export function operationObject(endpoint: Endpoint, components: Components): Jso
     summary: operation.summary,
     tags: [operation.tag],
     security: securityOf(endpoint),
+    'x-auth': operation.auth,
     ...(operation.permission !== undefined && { 'x-permission': operation.permission }),
     parameters: [...pathParameters(endpoint), ...queryParameters(inputs.query), ...headerParameters(endpoint)],
     ...(inputs.json && { requestBody: { required: true, content: { 'application/json': jsonBody(inputs.json) } } }),

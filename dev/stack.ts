@@ -1,5 +1,6 @@
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { printMail, startMailApi } from './mail/server.ts';
 import { migrateUp } from './migrate.ts';
 import { startNeonEndpoint } from './neon/server.ts';
 import { startPostgres } from './postgres.ts';
@@ -21,6 +22,7 @@ export interface DevStack {
 
 const DATABASE = 'shop';
 const DEMO_PRODUCTS = 1_000;
+const DEMO_SENDER = 'Demo shop <shop@demo.test>';
 
 type Bindings = Record<string, string>;
 /** How to end what was started so far; to be called last first. */
@@ -37,7 +39,8 @@ export async function startDevStack(
   const database = await startDatabase(settings, secrets, stateDir, stops);
   const redis = await startRedis(settings, secrets, stops);
   const payments = await startPayments(settings, secrets, stops);
-  const bindings = { ...settings.bindings, ...database.bindings, ...redis, ...payments.bindings };
+  const mail = await startMail(settings, secrets, stops);
+  const bindings = { ...settings.bindings, ...database.bindings, ...redis, ...payments.bindings, ...mail };
   const worker = await startDevWorker({ port: settings.port, bindings, stateDir: join(stateDir, 'worker') });
   stops.push(() => worker.stop());
   payments.provider?.setWebhookUrl(`${worker.url}/api/v1/webhooks/payments/test`);
@@ -95,6 +98,15 @@ async function startPayments(settings: Settings, secrets: DevSecrets, stops: Sto
   stops.push(() => provider.close());
   const keys = { PAYMENT_TEST_SECRET: apiKey, PAYMENT_TEST_WEBHOOK_SECRET: webhookSecret };
   return { bindings: { PAYMENT_TEST_URL: provider.url, ...keys }, provider };
+}
+
+/** Mails are printed here: the Worker's own log never shows an address or a link. */
+async function startMail(settings: Settings, secrets: DevSecrets, stops: Stops): Promise<Bindings> {
+  if (settings.bindings['MAIL_API_URL'] !== undefined || settings.bindings['ENVIRONMENT'] === 'production') return {};
+  const token = secrets.MAIL_API_TOKEN;
+  const api = await startMailApi({ token, onMail: printMail });
+  stops.push(() => api.close());
+  return { MAIL_API_URL: api.url, MAIL_API_TOKEN: token, MAIL_FROM: DEMO_SENDER };
 }
 
 async function migrate(ownerUrl: string): Promise<void> {

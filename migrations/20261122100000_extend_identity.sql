@@ -29,17 +29,17 @@ create table login_failures (
 );
 create index login_failures_updated on login_failures (updated_at);
 
--- Single-use tokens that travel by mail; only their digests are kept.
+-- Tokens that travel by mail: only their digests are kept, one for each account and purpose, until it is used.
 create table account_tokens (
-  digest text primary key,
   account_id uuid not null references accounts on delete cascade,
   purpose text not null check (purpose in ('password_reset', 'email_verification', 'email_change')),
+  digest text not null unique,
+  -- The address that the token proves.
   email text,
   created_at timestamptz not null default now(),
   expires_at timestamptz not null,
-  used_at timestamptz
+  primary key (account_id, purpose)
 );
-create index account_tokens_account on account_tokens (account_id, purpose);
 create index account_tokens_expiry on account_tokens (expires_at);
 
 create table recovery_codes (

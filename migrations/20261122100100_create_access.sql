@@ -49,6 +49,7 @@ create table audit_log (
 );
 create index audit_log_resource on audit_log (resource_type, resource_id, id desc);
 create index audit_log_actor on audit_log (actor_id, id desc);
+create index audit_log_action on audit_log (action, id desc);
 revoke update, delete on audit_log from ecommerce_app;
 
 insert into roles (id, code, name, permissions, built_in) values

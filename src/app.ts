@@ -7,6 +7,7 @@ import { describeCause, problem, toAppError } from './platform/http/problem.ts';
 import { etagReads } from './platform/http/etag.ts';
 import { observe } from './observe.ts';
 import type { AppEnv } from './platform/http/context.ts';
+import { auditAdminRoutes } from './domains/audit/index.ts';
 import { cartRoutes } from './domains/cart/index.ts';
 import { catalogRoutes } from './domains/catalog/index.ts';
 import { checkoutRoutes } from './domains/checkout/index.ts';
@@ -29,7 +30,8 @@ export function createApp() {
     .route('/', catalogRoutes)
     .route('/', cartRoutes)
     .route('/', orderRoutes)
-    .route('/', checkoutRoutes);
+    .route('/', checkoutRoutes)
+    .route('/', auditAdminRoutes);
   const app = new Hono<AppEnv>()
     .use(observe, securityHeaders, corsByConfig, limitHeaders)
     // A push has its own limit.

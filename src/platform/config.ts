@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { hasPlainIssuer, oidcProviders, redirectUris } from './auth/oidc-bindings.ts';
 import { remoteWriteLabels } from './telemetry/remote-write/labels.ts';
 import { exactHosts, otlpEndpoint, otlpHeaders } from './telemetry/trace/bindings.ts';
 
@@ -20,6 +21,8 @@ const milliseconds = (min: number, max: number) => z.coerce.number().int().min(m
 const fraction = z.coerce.number().min(0).max(1);
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
+/** `{token}` is replaced; in the fragment no server and no log sees it: https://shop.example/reset#token={token} */
+const linkUrl = httpUrl.max(500).refine((url) => url.includes('{token}'), 'must contain {token}');
 
 const origins = z
   .string()
@@ -97,14 +100,20 @@ const bindings = z.object({
   PAYMENT_TEST_WEBHOOK_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
   PAYMENT_TIMEOUT_MS: milliseconds(100, 25_000).default(10_000),
 
-  /** An HTTP mail API; without one mails go to the log of a development stack, and nowhere in production. */
+  /** An HTTP mail API such as Resend's; without one no mail is sent, and the log says so. */
   MAIL_API_URL: httpUrl.optional(),
   MAIL_API_TOKEN: z.string().min(8, 'must have at least 8 characters').optional(),
   MAIL_FROM: z.string().min(3).max(320).optional(),
   MAIL_TIMEOUT_MS: milliseconds(100, 30_000).default(10_000),
-  /** The shop's page that a link in a mail opens; `{token}` is replaced. */
-  PASSWORD_RESET_URL: z.string().max(500).optional(),
-  EMAIL_VERIFICATION_URL: z.string().max(500).optional(),
+  /** The shop's page that a link in a mail opens; without one the mail shows the token alone. */
+  PASSWORD_RESET_URL: linkUrl.optional(),
+  EMAIL_VERIFICATION_URL: linkUrl.optional(),
+
+  OIDC_PROVIDERS: oidcProviders,
+  /** Pages of the shop that providers may send browsers back to. */
+  OIDC_REDIRECT_URIS: redirectUris,
+  /** For all that one request asks of a provider. */
+  OIDC_TIMEOUT_MS: milliseconds(100, 25_000).default(8_000),
 
   EVENTS_URL: httpUrl.optional(),
   EVENTS_SECRET: secret.optional(),
@@ -129,6 +138,10 @@ function conflictsOf(given: Given): string[] {
   needs('EVENTS_URL', 'EVENTS_SECRET');
   needs('JWT_ACCESS_SECRET_PREVIOUS', 'JWT_ROTATED_AT');
   needs('JWT_REFRESH_SECRET_PREVIOUS', 'JWT_ROTATED_AT');
+  if (given['ENVIRONMENT'] === 'production' && hasPlainIssuer(given['OIDC_PROVIDERS'])) {
+    faults.push('OIDC_PROVIDERS must have https issuers in production');
+  }
+  needs('OIDC_PROVIDERS', 'OIDC_REDIRECT_URIS');
   needs('MAIL_API_URL', 'MAIL_API_TOKEN');
   needs('MAIL_API_URL', 'MAIL_FROM');
   if (given['TRACING_ENABLED'] === 'true') {

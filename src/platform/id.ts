@@ -6,6 +6,8 @@ export interface Ids {
   uuid: () => string;
   /** 128 random bits as 22 base64url characters, for capabilities; never guessable from the time. */
   capability: () => string;
+  /** 256 random bits as 43 base64url characters, for API keys. */
+  secret: () => string;
   /** Human-readable and unguessable in sequence: date, then 40 random bits in Crockford base32. */
   orderNumber: () => string;
 }
@@ -50,6 +52,7 @@ export function createIds(clock: Clock): Ids {
   return {
     uuid: () => uuidv7(clock.now().getTime()),
     capability: () => base64url(crypto.getRandomValues(new Uint8Array(16))),
+    secret: () => base64url(crypto.getRandomValues(new Uint8Array(32))),
     orderNumber: () => {
       const day = clock.now().toISOString().slice(2, 10).replaceAll('-', '');
       const random = crypto.getRandomValues(new Uint8Array(8));

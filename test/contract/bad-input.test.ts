@@ -11,13 +11,15 @@ import {
   type BadRequest,
   hugeBodies,
 } from './bad-requests.ts';
-import { Examples } from './examples.ts';
+import { Examples, TEXTS } from './examples.ts';
 
 /** What the shop has, so that a fault is the only reason to refuse. */
 interface Fixtures {
   cart: string;
   texts: string[];
   token: string;
+  /** May do everything. */
+  staffToken: string;
 }
 
 const AT_ONCE = 8;
@@ -139,10 +141,11 @@ async function refusalFault(
 ): Promise<string | null> {
   const { fault, query = '', headers = {}, body, status, param } = bad;
   const needsToken = operation.security.length > 0 && operation.security.every((each) => 'bearer' in each);
+  const token = operation['x-auth'] === 'staff' ? fixtures.staffToken : fixtures.token;
   const response = await stack
     .fetch(`${bad.path ?? fill(path)}${query === '' ? '' : `?${query}`}`, {
       method: verb.toUpperCase(),
-      headers: { ...(needsToken && { authorization: `Bearer ${fixtures.token}` }), ...lowerCase(headers) },
+      headers: { ...(needsToken && { authorization: `Bearer ${token}` }), ...lowerCase(headers) },
       ...(body !== undefined && { body, duplex: 'half' }),
     })
     .catch((error: unknown) => error as Error);
@@ -180,16 +183,13 @@ async function makeFixtures(): Promise<Fixtures> {
   const post = async (path: string, body: unknown) => {
     const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
     const response = await stack.fetch(`/api/v1${path}`, init);
-    if (response.status !== 201) throw new Error(await response.text());
+    if (!response.ok) throw new Error(await response.text());
     return (await response.json()) as { id: string; access_token: string };
   };
   const cart = await post('/carts', { items: [{ sku_id: sku, quantity: 1 }] });
   const { access_token: token } = await post('/auth/register', { email: 'bad@example.test', password: randomUUID() });
-  return {
-    cart: cart.id,
-    token,
-    texts: ['us', 'US', 'USD', cart.id, sku, 'a@example.test', 'aaa.bbb.ccc', randomUUID()],
-  };
+  const admin = await post('/auth/login', { email: 'admin@demo.test', password: 'demo-admin-password' });
+  return { cart: cart.id, token, staffToken: admin.access_token, texts: [cart.id, sku, ...TEXTS] };
 }
 
 /** Of every table: what is in it. */

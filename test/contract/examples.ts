@@ -107,6 +107,16 @@ export class Examples {
   }
 }
 
+/** One text for each format that a schema may ask for; a test puts ids of its own before them. */
+export const TEXTS: readonly string[] = [
+  'us',
+  'US',
+  'USD',
+  'a@example.test',
+  'aaa.bbb.ccc',
+  '0199a1b2-0000-7000-8000-00000000000e',
+];
+
 /** `items[0].quantity` */
 export function paramName(path: Field['path']): string {
   return path

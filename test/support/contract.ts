@@ -12,6 +12,10 @@ export interface ApiDocument {
 export interface ApiOperation {
   operationId: string;
   security: Record<string, string[]>[];
+  /** Who may call; staff need the permission. */
+  'x-auth': 'none' | 'optional' | 'customer' | 'person' | 'staff' | 'metrics';
+  'x-permission'?: string;
+  'x-api-keys'?: 'refused';
   parameters: ApiParameter[];
   requestBody?: { content: Record<string, { schema: Record<string, unknown> }> };
   responses: Record<string, ApiResponse>;

@@ -5,6 +5,7 @@ import { inject } from 'vitest';
 import { createTestHarness, type TestHarness, type WorkerHandle } from 'wrangler';
 import { startNeonEndpoint } from '../../dev/neon/server.ts';
 import { startTestProvider, type TestProvider } from '../../dev/provider/server.ts';
+import { startMailApi, type MailApi } from '../../dev/mail/server.ts';
 import { APP_ROLE, asRole, createDatabase, dropDatabase, OWNER_ROLE } from '../../dev/roles.ts';
 import { startUpstashEndpoint } from '../../dev/upstash/server.ts';
 import { checkedFetch } from './contract.ts';
@@ -18,11 +19,14 @@ export interface Stack {
   /** The owner's connections to this file's own database. */
   owner: pg.Pool;
   databaseName: string;
-  /** Between the Worker and its three peers: records every exchange, and cuts them at will. */
+  /** Between the Worker and its peers: records every exchange, and cuts them at will. */
   neon: FaultProxy;
   redis: FaultProxy;
   payments: FaultProxy;
   provider: TestProvider;
+  /** Mails as they arrive, some time after the reply that promises them; the proxy before it is `mail`. */
+  mails: MailApi;
+  mail: FaultProxy;
   /** The Worker's structured log lines so far. */
   logs(): Record<string, unknown>[];
   worker: WorkerHandle;
@@ -57,10 +61,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const redisToken = secret();
     const redis = options.redisUrl === undefined ? {} : { redisUrl: options.redisUrl };
     const redisEndpoint = opened(await startUpstashEndpoint({ token: redisToken, ...redis }));
+    const mailToken = secret();
+    const mails = opened(await startMailApi({ token: mailToken }));
     const proxies = {
       neon: opened(await startFaultProxy(neonEndpoint.url)),
       redis: opened(await startFaultProxy(redisEndpoint.url)),
       payments: opened(await startFaultProxy(provider.url)),
+      mail: opened(await startFaultProxy(mails.url)),
     };
     const harness = opened(
       startWorker({
@@ -72,6 +79,9 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
         PAYMENT_TEST_URL: proxies.payments.url,
         PAYMENT_TEST_SECRET: secrets.apiKey,
         PAYMENT_TEST_WEBHOOK_SECRET: secrets.webhookSecret,
+        MAIL_API_URL: proxies.mail.url,
+        MAIL_API_TOKEN: mailToken,
+        MAIL_FROM: 'Test shop <shop@example.test>',
         ...options.env,
       }),
     );
@@ -84,6 +94,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       databaseName: database.name,
       ...proxies,
       provider,
+      mails,
       logs: () => harness.getLogs().flatMap(({ message }) => parseLogLine(message)),
       worker: harness.getWorker(),
       close,

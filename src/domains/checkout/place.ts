@@ -6,6 +6,7 @@ import {
   assertSameRequest,
   keyRow,
   requireUnusedKey,
+  storedReply,
   type Claim,
   type KeyRow,
 } from '../../platform/http/idempotency.ts';
@@ -43,7 +44,8 @@ async function look(deps: Deps, customerId: string | null, cartId: string, claim
 /** A key used before: its stored reply, its order, or the order taken over where the first worker left it. */
 async function goOn(deps: Deps, key: KeyRow, claim: Claim): Promise<Placed> {
   assertSameRequest(key, claim);
-  if (key.status !== null && key.body !== null) return { replay: { status: key.status, body: key.body } };
+  const replay = await storedReply(key, claim);
+  if (replay) return { replay };
   if (key.resource_id === null) throw notFound('order');
   return { order: await resume(deps, key.resource_id, claim) };
 }

@@ -1,10 +1,12 @@
 import * as z from 'zod';
-import { countryCode, email, text, timestamp } from '../../platform/http/schema.ts';
+import { countryCode, email, listOf, storable, text, timestamp } from '../../platform/http/schema.ts';
+import { pageQuery } from '../../platform/http/page.ts';
 import { Password, Tokens } from '../identity/index.ts';
 
 export const Customer = z
   .object({
     id: z.string(),
+    version: z.int(),
     email: z.string(),
     first_name: z.string().nullable(),
     last_name: z.string().nullable(),
@@ -13,6 +15,20 @@ export const Customer = z
   })
   .meta({ id: 'Customer' });
 export type Customer = z.output<typeof Customer>;
+
+/** Null clears a field; an absent one stays as it is. */
+export const ProfilePatch = z.strictObject({
+  first_name: text(100).nullish(),
+  last_name: text(100).nullish(),
+  phone: text(40).nullish(),
+});
+export type ProfilePatch = z.output<typeof ProfilePatch>;
+
+export const PasswordChange = z.strictObject({
+  current_password: storable.min(1).max(200),
+  new_password: Password,
+});
+export type PasswordChange = z.output<typeof PasswordChange>;
 
 /** A postal address as it is frozen on carts and orders. */
 export const Address = z
@@ -30,6 +46,31 @@ export const Address = z
   })
   .meta({ id: 'Address' });
 export type Address = z.output<typeof Address>;
+
+const defaults = { is_default_shipping: z.boolean().optional(), is_default_billing: z.boolean().optional() };
+
+export const NewAddress = Address.extend(defaults);
+export type NewAddress = z.output<typeof NewAddress>;
+
+/** Null clears an optional field; an absent one stays as it is. */
+export const AddressPatch = Address.partial().extend(defaults);
+export type AddressPatch = z.output<typeof AddressPatch>;
+
+/** An address that a customer keeps; at most one is the default of each kind. */
+export const CustomerAddress = z
+  .object({
+    id: z.string(),
+    ...Address.shape,
+    is_default_shipping: z.boolean(),
+    is_default_billing: z.boolean(),
+    created_at: timestamp,
+    updated_at: timestamp,
+  })
+  .meta({ id: 'CustomerAddress' });
+export type CustomerAddress = z.output<typeof CustomerAddress>;
+
+export const CustomerAddressList = listOf(CustomerAddress).meta({ id: 'CustomerAddressList' });
+export const AddressQuery = z.strictObject(pageQuery);
 
 export const Registration = z.strictObject({
   email,

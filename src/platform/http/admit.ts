@@ -10,6 +10,7 @@ import { readCredential, unknownKey, type Credential } from '../auth/credential.
 import { revocationKey } from '../auth/revocation.ts';
 import { clientAddress } from './address.ts';
 import { assertAuthorized } from './authorize.ts';
+import { isStaffChange, requireIfMatch } from './etag.ts';
 import { replyKeys, throughCache } from './cached-reply.ts';
 import { applyLimits, countLocally, limitsOf } from './limits.ts';
 import { operationOf, type Operation } from './operation.ts';
@@ -149,6 +150,7 @@ export function createAdmit(gate: Gatekeeper): MiddlewareHandler<AppEnv> {
     const actor = c.get('actor');
     if (actor.kind !== 'guest') c.get('record').userId = actor.accountId;
     assertAuthorized(config, actor, operation);
+    if (isStaffChange(c.req.method, operation)) requireIfMatch(c);
     guard(c, gate, operation, answer !== null);
     if (!reply) return await next();
     return await throughCache(c, reply.key, reply.found, next);

@@ -3,6 +3,7 @@ import type { MiddlewareHandler } from 'hono';
 import { AppError } from '../errors.ts';
 import { base64url } from '../id.ts';
 import type { AppContext, AppEnv } from './context.ts';
+import type { Operation } from './operation.ts';
 
 const DIGEST_BYTES = 9;
 
@@ -26,6 +27,23 @@ export function ifMatchVersions(c: AppContext): number[] | null {
     throw new AppError('precondition_failed', 'If-Match holds no ETag of this resource.', { param: 'If-Match' });
   }
   return versions.map(Number);
+}
+
+/** The versions that a change by staff is based on; null for `*`. 428 without the header (RFC 6585, 3). */
+export function requireIfMatch(c: AppContext): number[] | null {
+  if (c.req.header('if-match') === undefined) {
+    throw new AppError('precondition_required', 'Send If-Match with the ETag that your change is based on, or *.', {
+      param: 'If-Match',
+    });
+  }
+  return ifMatchVersions(c);
+}
+
+const CHANGES = new Set(['PUT', 'PATCH', 'DELETE']);
+
+/** Whether the method changes a resource that staff have read before. */
+export function isStaffChange(method: string, { auth }: Operation): boolean {
+  return auth === 'staff' && CHANGES.has(method);
 }
 
 const ofBody = etag();

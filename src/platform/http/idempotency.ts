@@ -3,6 +3,7 @@ import { sql, type Sql } from '../db/sql.ts';
 import { IdempotencyConflict } from '../db/errors.ts';
 import { subjectOf } from '../auth/actor.ts';
 import { base64url } from '../id.ts';
+import { replySeal, type ReplySeal } from './reply-seal.ts';
 import type { AppContext } from './context.ts';
 
 /** One attempt at one (scope, key). `attempt` is the fence: made once per request, the same in every resend. */
@@ -11,6 +12,8 @@ export interface Claim {
   key: string;
   requestHash: string;
   attempt: string;
+  /** Of this very request: a repeat of it opens the stored reply, nothing else does. */
+  seal: ReplySeal;
 }
 
 export interface KeyRow {
@@ -18,6 +21,7 @@ export interface KeyRow {
   attempt: string;
   resource_id: string | null;
   status: number | null;
+  /** Sealed, since a reply holds names, addresses and e-mails. */
   body: string | null;
 }
 
@@ -43,11 +47,14 @@ export async function claimOf(c: AppContext, capability?: string): Promise<Claim
   const held = actor.kind === 'guest' ? (capability ?? '') : '';
   const who = [subjectOf(actor), c.req.method, c.req.path, held].join(' ');
   const bytes = await c.req.arrayBuffer();
+  const scope = await sha256(new TextEncoder().encode(who));
+  const { config, ids } = c.get('deps');
   return {
-    scope: await sha256(new TextEncoder().encode(who)),
+    scope,
     key,
     requestHash: await sha256(bytes),
-    attempt: c.get('deps').ids.uuid(),
+    attempt: ids.uuid(),
+    seal: replySeal(config.ORDER_TOKEN_SECRET, bytes, `${scope} ${key}`),
   };
 }
 
@@ -89,10 +96,17 @@ export function keyRow({ scope, key }: Claim): Sql<KeyRow> {
     from idempotency_keys where scope = ${scope} and key = ${key}`;
 }
 
-function storeReply({ scope, key, attempt }: Claim, status: number, body: string): Sql {
+function storeReply({ scope, key, attempt }: Claim, status: number, sealed: string): Sql {
   return sql`
-    update idempotency_keys set status = ${status}::int, body = ${body}, state = 'done'
+    update idempotency_keys set status = ${status}::int, body = ${sealed}, state = 'done'
     where scope = ${scope} and key = ${key} and attempt = ${attempt}::uuid`;
+}
+
+/** The reply of the first call; null while it is not stored, or when the secret that sealed it is not ours any more. */
+export async function storedReply(row: KeyRow, { seal }: Claim): Promise<{ status: number; body: string } | null> {
+  if (row.status === null || row.body === null) return null;
+  const body = await seal.open(row.body);
+  return body === null ? null : { status: row.status, body };
 }
 
 /** Byte-equal to the first reply. */
@@ -118,7 +132,7 @@ export function storeLater(c: AppContext, claim: Claim | null, response: Respons
   if (!claim || !isFinal) return response;
   const { db, defer } = c.get('deps');
   const copy = response.clone();
-  defer(async () => db.writeResent(storeReply(claim, response.status, await copy.text())));
+  defer(async () => db.writeResent(storeReply(claim, response.status, await claim.seal.close(await copy.text()))));
   return response;
 }
 
@@ -142,7 +156,8 @@ export async function once(
     const [[row]] = await c.get('deps').db.read(keyRow(claim));
     if (!row) throw error;
     assertSameRequest(row, claim);
-    if (row.body !== null && row.status !== null) return replayResponse(c, row.status, row.body);
+    const stored = await storedReply(row, claim);
+    if (stored) return replayResponse(c, stored.status, stored.body);
     if (row.resource_id === null) throw error;
     const answer = await current(row.resource_id);
     return row.attempt === claim.attempt ? storeLater(c, claim, answer) : answer;

@@ -3,6 +3,7 @@ type Json = Record<string, unknown>;
 interface RequestHeader {
   name: string;
   description: string;
+  required?: boolean;
   schema: Json;
 }
 
@@ -20,6 +21,12 @@ const REQUEST_HEADERS = {
   IfNoneMatch: {
     name: 'If-None-Match',
     description: 'Answer 304 when the resource still has this ETag.',
+    schema: { type: 'string' },
+  },
+  IfMatch: {
+    name: 'If-Match',
+    description: 'The ETag that the change is based on: 412 when the resource has another by now. `*` takes any.',
+    required: true,
     schema: { type: 'string' },
   },
   IdempotencyKey: {

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { ERRORS, type ErrorCode } from '../errors.ts';
 import type { Input, Operation } from './operation.ts';
+import { isStaffChange } from './etag.ts';
 import { parameterRef, responseHeaders, type ResponseHeader } from './openapi-headers.ts';
 import type { Components, JsonSchema } from './openapi-components.ts';
 
@@ -44,6 +45,8 @@ export function operationObject(endpoint: Endpoint, components: Components): Jso
     summary: operation.summary,
     tags: [operation.tag],
     security: securityOf(endpoint),
+    'x-auth': operation.auth,
+    ...(operation.apiKeys && { 'x-api-keys': operation.apiKeys }),
     ...(operation.permission !== undefined && { 'x-permission': operation.permission }),
     parameters: [...pathParameters(endpoint), ...queryParameters(inputs.query), ...headerParameters(endpoint)],
     ...(inputs.json && { requestBody: { required: true, content: { 'application/json': jsonBody(inputs.json) } } }),
@@ -99,8 +102,9 @@ function headerParameters(endpoint: Endpoint): JsonSchema[] {
     schema: { type: 'string' },
   }));
   const key = takesKey(endpoint) ? [parameterRef('IdempotencyKey')] : [];
+  const match = isStaffChange(endpoint.method, endpoint.operation) ? [parameterRef('IfMatch')] : [];
   const noneMatch = isTaggedRead(endpoint) ? [parameterRef('IfNoneMatch')] : [];
-  return [...own, ...key, ...noneMatch, parameterRef('RequestId'), parameterRef('TraceParent')];
+  return [...own, ...key, ...match, ...noneMatch, parameterRef('RequestId'), parameterRef('TraceParent')];
 }
 
 function takesKey({ method, operation }: Endpoint): boolean {
@@ -156,7 +160,8 @@ function codesOf(endpoint: Endpoint): Set<ErrorCode> {
     ['headers_too_large', true],
     ['not_found', inputs.param !== undefined],
     ['idempotency_in_flight', takesKey(endpoint)],
-    ['precondition_failed', 'If-Match' in (operation.headers ?? {})],
+    ['precondition_failed', isStaffChange(method, operation) || 'If-Match' in (operation.headers ?? {})],
+    ['precondition_required', isStaffChange(method, operation)],
     ['payload_too_large', isMutating && bodyLimited],
     ['unsupported_media_type', inputs.json !== undefined],
     ['validation_failed', inputs.json !== undefined || inputs.query !== undefined],

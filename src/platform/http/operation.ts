@@ -16,6 +16,8 @@ export interface Operation {
   auth: 'none' | 'optional' | 'customer' | 'person' | 'staff' | 'metrics';
   /** `resource:action` of a staff route; one without is refused to everybody. */
   permission?: string;
+  /** What decides over access is for people, whatever an API key's permissions say. */
+  apiKeys?: 'refused';
   /** What it needs is in the body: a stale Authorization header, which clients tend to send along, is not read. */
   credentials?: 'in_body';
   /** A limit of its own beside the shared one. */

@@ -35,6 +35,7 @@ export type LogFields = Optional<{
   orders_settled: number;
   events_delivered: number;
   attempts: number;
+  mail_template: Loggable;
   spans: number;
   series: number;
   bytes: number;

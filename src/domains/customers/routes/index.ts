@@ -1,5 +1,6 @@
 import { Hono } from 'hono';
 import type { AppEnv } from '../../../platform/http/context.ts';
+import { addressRoutes } from './addresses.ts';
 import { loginRoutes } from './login.ts';
 import { profileRoutes } from './profile.ts';
 import { registerRoutes } from './register.ts';
@@ -7,4 +8,5 @@ import { registerRoutes } from './register.ts';
 export const customerRoutes = new Hono<AppEnv>()
   .route('/', registerRoutes)
   .route('/', loginRoutes)
-  .route('/', profileRoutes);
+  .route('/', profileRoutes)
+  .route('/', addressRoutes);

@@ -26,6 +26,7 @@ interface AttributeTable {
   'ecommerce.db.read_only': boolean;
   'ecommerce.order.id': Loggable;
   'ecommerce.error.code': Loggable;
+  'ecommerce.mail.template': Loggable;
   'ecommerce.payment.provider': 'test' | 'stripe';
   'service.name': Loggable;
   'service.version': Loggable;

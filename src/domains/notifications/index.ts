@@ -1,0 +1,2 @@
+export { sendMail } from './mail.ts';
+export type { Mail, MailParams, MailTemplate } from './templates.ts';

@@ -23,7 +23,9 @@ alter table reservations
   drop column id,
   alter column order_id set not null,
   add primary key (order_id, sku_id, location_id);
+alter table order_items drop column components;
 drop table kit_components;
+drop table kits;
 drop function assert_flat_kits();
 alter table stock_levels
   drop constraint stock_levels_not_oversold,

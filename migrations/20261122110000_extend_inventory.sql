@@ -20,8 +20,12 @@ alter table stock_levels
   add constraint stock_levels_not_oversold check (reserved <= on_hand + backorder_limit + shortfall);
 
 -- A kit has no stock of its own: so many units of each component are one kit.
+create table kits (
+  sku_id uuid primary key references skus,
+  version int not null default 1
+);
 create table kit_components (
-  kit_sku_id uuid not null references skus,
+  kit_sku_id uuid not null references kits on delete cascade,
   component_sku_id uuid not null references skus,
   quantity int not null check (quantity between 1 and 1000),
   primary key (kit_sku_id, component_sku_id),
@@ -53,6 +57,9 @@ alter table reservations
   add constraint reservations_hold_ends check (order_id is not null or expires_at is not null);
 create index reservations_sku on reservations (sku_id, location_id);
 create index reservations_expiry on reservations (expires_at) where expires_at is not null;
+
+-- What one unit of the line was made of when it was ordered; null for a SKU that has stock itself.
+alter table order_items add column components jsonb;
 
 -- Every change of a level, whoever made it and however: appended by the level itself, never written to by the Worker.
 create table stock_movements (

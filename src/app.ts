@@ -16,6 +16,7 @@ import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
 import { createPushRoutes } from './platform/telemetry/push/routes.ts';
 import { healthRoutes } from './health.ts';
 import { gatekeeper, identityRoutes } from './domains/identity/index.ts';
+import { inventoryAdminRoutes } from './domains/inventory/index.ts';
 import { metricsRoutes } from './metrics-routes.ts';
 import { marketRoutes } from './domains/markets/index.ts';
 import { orderRoutes } from './domains/orders/index.ts';
@@ -31,6 +32,7 @@ export function createApp() {
     .route('/', cartRoutes)
     .route('/', orderRoutes)
     .route('/', checkoutRoutes)
+    .route('/', inventoryAdminRoutes)
     .route('/', auditAdminRoutes);
   const app = new Hono<AppEnv>()
     .use(observe, securityHeaders, corsByConfig, limitHeaders)

@@ -5,6 +5,7 @@ import { ownedCart } from '../cart/index.ts';
 import {
   becauseOf,
   commitReserved,
+  componentsOf,
   lockLevels,
   releaseOverdueOf,
   releaseReserved,
@@ -81,9 +82,9 @@ function insertOrder(plan: OrderPlan, customerId: string | null): Sql[] {
         ${totals.total}::bigint, ${plan.attempt}::uuid, ${leaseEnd})`,
     sql`
       insert into order_items (id, order_id, position, sku_id, sku_code, title, quantity, unit_price, subtotal,
-        discount_total, tax_rate_ppm, tax_total, total)
+        discount_total, tax_rate_ppm, tax_total, total, components)
       select i.id, ${plan.orderId}::uuid, i.position, i.sku_id, i.sku_code, i.title, i.quantity, i.unit_price, i.subtotal,
-        i.discount_total, i.tax_rate_ppm, i.tax_total, i.total
+        i.discount_total, i.tax_rate_ppm, i.tax_total, i.total, ${componentsOf(sql`i.sku_id`)}
       from jsonb_to_recordset(${json(plan.items.map((item, position) => ({ ...item, position })))}::jsonb)
         as i(id uuid, position int, sku_id uuid, sku_code text, title text, quantity int, unit_price bigint,
           subtotal bigint, discount_total bigint, tax_rate_ppm int, tax_total bigint, total bigint)`,

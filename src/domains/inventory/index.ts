@@ -1,4 +1,5 @@
-export { becauseOf, lockLevels, requireReserved, reserveStock, type Demand } from './queries/reserve.ts';
+export { inventoryAdminRoutes } from './admin-routes/index.ts';
+export { becauseOf, componentsOf, lockLevels, requireReserved, reserveStock, type Demand } from './queries/reserve.ts';
 export {
   commitReserved,
   lockReservations,

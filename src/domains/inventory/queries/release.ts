@@ -28,6 +28,12 @@ export function releaseReserved(orderId: string): Sql {
     delete from reservations where order_id = ${orderId}::uuid returning sku_id, location_id, quantity`);
 }
 
+/** One hold is let go by hand. */
+export function releaseHold(id: string): Sql {
+  return giveBack(sql`
+    delete from reservations where id = ${id}::uuid and order_id is null returning sku_id, location_id, quantity`);
+}
+
 const RELEASED_MAX = 500;
 
 /**

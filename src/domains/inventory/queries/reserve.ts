@@ -21,6 +21,13 @@ export function stockedDemand(demand: readonly Demand[]): Sql {
     group by 1`;
 }
 
+/** What one unit of a SKU is made of, to be frozen with an order's line; null unless it is a kit. */
+export function componentsOf(skuId: Sql): Sql {
+  return sql`(
+    select jsonb_agg(jsonb_build_object('sku_id', k.component_sku_id, 'quantity', k.quantity) order by k.component_sku_id)
+    from kit_components k where k.kit_sku_id = ${skuId})`;
+}
+
 /** All levels of a demand in the one lock order, so that what follows in the batch may touch them in any. */
 export function lockLevels(demand: readonly Demand[]): Sql {
   return sql`

@@ -1,0 +1,85 @@
+import { Hono } from 'hono';
+import * as z from 'zod';
+import { decodeCursor, pageOf } from '../../../platform/http/page.ts';
+import { notFound } from '../../../platform/errors.ts';
+import { once, type Claim } from '../../../platform/http/idempotency.ts';
+import { operation } from '../../../platform/http/operation.ts';
+import { reply } from '../../../platform/http/reply.ts';
+import { requireIfMatch, versionedEtag } from '../../../platform/http/etag.ts';
+import { body, params, query } from '../../../platform/http/validate.ts';
+import type { AppContext, AppEnv } from '../../../platform/http/context.ts';
+import { levelOf, levelPage, patchLevel, type LevelRow } from '../queries/levels.ts';
+import { LevelPatch, LevelPath, LevelQuery, StockLevel, StockLevelList } from '../schema.ts';
+import { changeByStaff } from '../service.ts';
+
+const tag = 'Inventory';
+const Cursor = z.tuple([z.uuid(), z.uuid()]);
+
+async function show(c: AppContext, level: LevelRow) {
+  await versionedEtag(c, level.version, level);
+  return reply(c, StockLevel, level);
+}
+
+async function read(c: AppContext, path: z.output<typeof LevelPath>) {
+  const [[level]] = await c.get('deps').db.read(levelOf(path.sku_id, path.location_id));
+  if (!level) throw notFound('stock level', 'sku_id');
+  return await show(c, level);
+}
+
+export const levelRoutes = new Hono<AppEnv>()
+  .get(
+    '/admin/inventory',
+    operation({
+      summary: 'Stock by SKU and location',
+      tag,
+      auth: 'staff',
+      permission: 'inventory:read',
+      replies: { 200: StockLevelList },
+    }),
+    query(LevelQuery),
+    async (c) => {
+      const asked = c.req.valid('query');
+      const [rows] = await c.get('deps').db.read(levelPage(asked, decodeCursor(asked.cursor, Cursor)));
+      const page = pageOf(rows, asked.limit, { item: (row) => row, key: (row) => [row.sku_id, row.location_id] });
+      return reply(c, StockLevelList, page);
+    },
+  )
+  .get(
+    '/admin/inventory/:sku_id/:location_id',
+    operation({
+      summary: 'Stock of a SKU at a location',
+      tag,
+      auth: 'staff',
+      permission: 'inventory:read',
+      replies: { 200: StockLevel },
+    }),
+    params(LevelPath),
+    (c) => read(c, c.req.valid('param')),
+  )
+  .patch(
+    '/admin/inventory/:sku_id/:location_id',
+    operation({
+      summary: 'Set backorder limit, safety stock, threshold and expected arrival',
+      tag,
+      auth: 'staff',
+      permission: 'inventory:write',
+      replies: { 200: StockLevel },
+      errors: ['conflict'],
+    }),
+    params(LevelPath),
+    body(LevelPatch),
+    (c) => {
+      const [path, patch, versions] = [c.req.valid('param'), c.req.valid('json'), requireIfMatch(c)];
+      const resource = { type: 'stock_level', id: `${path.sku_id}/${path.location_id}` };
+      const run = async (claim: Claim | null) => {
+        const change = { actor: c.get('actor'), claim, requestId: c.get('record').requestId };
+        const described = { action: 'stock_levels.update', resource, details: { fields: Object.keys(patch) } } as const;
+        const readBack = levelOf(path.sku_id, path.location_id);
+        return await show(
+          c,
+          await changeByStaff(c.get('deps'), change, described, patchLevel(path, patch, versions), readBack),
+        );
+      };
+      return once(c, run, () => read(c, path));
+    },
+  );

@@ -1,0 +1,61 @@
+import { nothing, sql, type Sql } from '../../../platform/db/sql.ts';
+import type * as z from 'zod';
+import type { NewHold, Reservation, ReservationQuery } from '../schema.ts';
+import { chosenLocation } from './levels.ts';
+
+export type ReservationRow = z.output<typeof Reservation>;
+
+function reservations(where: Sql, tail: Sql): Sql<ReservationRow> {
+  return sql<ReservationRow>`
+    select r.id, r.sku_id, r.location_id, r.quantity, r.order_id, r.note, r.committed_at, r.expires_at, r.created_at
+    from reservations r where ${where} ${tail}`;
+}
+
+export function reservationPage(query: ReservationQuery, after: string | null): Sql<ReservationRow> {
+  return reservations(
+    sql`true
+      ${query.sku_id === undefined ? nothing : sql`and r.sku_id = ${query.sku_id}::uuid`}
+      ${query.order_id === undefined ? nothing : sql`and r.order_id = ${query.order_id}::uuid`}
+      ${after === null ? nothing : sql`and r.id > ${after}::uuid`}`,
+    sql`order by r.id limit ${query.limit + 1}::int`,
+  );
+}
+
+export function reservationById(id: string): Sql<ReservationRow> {
+  return reservations(sql`r.id = ${id}::uuid`, nothing);
+}
+
+/** Units for a while; aborts when fewer are free at the location. */
+export function insertHold(id: string, { sku_id, location_id, quantity, expires_in, note }: NewHold): Sql[] {
+  const own = sql`l.sku_id = ${sku_id}::uuid and l.location_id = ${chosenLocation(location_id)}`;
+  return [
+    sql`
+      with held as (
+        update stock_levels l set reserved = l.reserved + ${quantity}::int
+        where ${own} and l.on_hand + l.backorder_limit - l.safety_stock - l.reserved >= ${quantity}::int
+        returning 1
+      )
+      select require(exists (select from held), 'insufficient_stock',
+        '{"param": "quantity", "message": "Fewer units than that are free there."}')`,
+    sql`
+      insert into reservations (id, sku_id, location_id, quantity, expires_at, note)
+      values (${id}::uuid, ${sku_id}::uuid, ${chosenLocation(location_id)}, ${quantity}::int,
+        now() + make_interval(secs => ${expires_in}::int), ${note ?? null})`,
+  ];
+}
+
+/** An order's units are let go by what becomes of the order, never by hand. */
+export function requireHold(id: string): Sql {
+  return sql`
+    select
+      require(r.id is not null, 'not_found', '{"param": "id", "message": "No such reservation."}'),
+      require(r.order_id is null, 'conflict', '{"param": "id", "message": "These units are promised to an order."}')
+    from (select 1) always left join (select * from reservations where id = ${id}::uuid for update) r on true`;
+}
+
+/** One row, for a batch that ends a hold. */
+export function holdIsGone(id: string): Sql<{ id: string }> {
+  return sql<{
+    id: string;
+  }>`select ${id}::uuid as id where not exists (select from reservations where id = ${id}::uuid)`;
+}

@@ -1,0 +1,166 @@
+import { nothing, sql, type Sql } from '../../../platform/db/sql.ts';
+import type * as z from 'zod';
+import type {
+  Adjustment,
+  LevelPatch,
+  LevelQuery,
+  MovementQuery,
+  StockLevel,
+  StockMovement,
+  Transfer,
+} from '../schema.ts';
+
+export type LevelRow = z.output<typeof StockLevel>;
+
+const columns = sql`
+  l.sku_id, s.code as sku_code, l.location_id, l.on_hand, l.reserved,
+  greatest(l.on_hand + l.backorder_limit - l.safety_stock - l.reserved, 0) as available,
+  l.backorder_limit, l.safety_stock, l.shortfall, l.low_stock_threshold, l.expected_at, l.version`;
+
+function levels(where: Sql, tail: Sql): Sql<LevelRow> {
+  return sql<LevelRow>`select ${columns} from stock_levels l join skus s on s.id = l.sku_id where ${where} ${tail}`;
+}
+
+export function levelPage(query: LevelQuery, after: readonly [string, string] | null): Sql<LevelRow> {
+  return levels(
+    sql`true
+      ${query.sku_id === undefined ? nothing : sql`and l.sku_id = ${query.sku_id}::uuid`}
+      ${query.location_id === undefined ? nothing : sql`and l.location_id = ${query.location_id}::uuid`}
+      ${query.low_stock === undefined ? nothing : sql`and l.on_hand - l.reserved <= l.low_stock_threshold`}
+      ${after === null ? nothing : sql`and (l.sku_id, l.location_id) > (${after[0]}::uuid, ${after[1]}::uuid)`}`,
+    sql`order by l.sku_id, l.location_id limit ${query.limit + 1}::int`,
+  );
+}
+
+/** Where a request names no location, the first one there is. */
+export function chosenLocation(locationId: string | undefined): Sql {
+  return locationId === undefined
+    ? sql`(select id from stock_locations where active order by priority, id limit 1)`
+    : sql`${locationId}::uuid`;
+}
+
+export function levelOf(skuId: string, locationId: string | undefined): Sql<LevelRow> {
+  return levels(sql`l.sku_id = ${skuId}::uuid and l.location_id = ${chosenLocation(locationId)}`, nothing);
+}
+
+export function requireSku(skuId: string, param = 'sku_id'): Sql {
+  return sql`
+    select require(exists (select from skus where id = ${skuId}::uuid), 'not_found',
+      jsonb_build_object('param', ${param}::text, 'message', 'No such SKU.'))`;
+}
+
+export function requireLocation(locationId: string | undefined, param = 'location_id'): Sql {
+  return sql`
+    select require(exists (select from stock_locations where id = ${chosenLocation(locationId)}), 'not_found',
+      jsonb_build_object('param', ${param}::text, 'message', 'No such stock location.'))`;
+}
+
+/** Makes the level when there is none yet, so that the change after it finds a row to lock. */
+export function ensureLevel(skuId: string, locationId: string | undefined): Sql {
+  return sql`
+    insert into stock_levels (sku_id, location_id, on_hand)
+    values (${skuId}::uuid, ${chosenLocation(locationId)}, 0) on conflict do nothing`;
+}
+
+/**
+ * A count or a change of what is on hand. Units that are promised and not there any more become the shortfall in the same
+ * statement: promises are kept, and seen to be short. Aborts below zero.
+ */
+export function adjustLevel({ sku_id, location_id, set, delta }: Adjustment): Sql {
+  const target = set === undefined ? sql`l.on_hand + ${delta}::int` : sql`${set}::int`;
+  return sql`
+    with k as (
+      select l.sku_id, l.location_id, ${target} as on_hand from stock_levels l
+      where l.sku_id = ${sku_id}::uuid and l.location_id = ${chosenLocation(location_id)} for update
+    ),
+    adjusted as (
+      update stock_levels l set on_hand = k.on_hand,
+        shortfall = greatest(l.reserved - k.on_hand - l.backorder_limit, 0)
+      from k where k.sku_id = l.sku_id and k.location_id = l.location_id and k.on_hand >= 0
+      returning 1
+    )
+    select require(exists (select from adjusted), 'conflict',
+      '{"param": "delta", "message": "There are fewer units on hand than that."}')`;
+}
+
+export interface AdjustedRow extends LevelRow {
+  short_orders: { order_id: string; number: string; quantity: number }[];
+}
+
+/** The level, and the orders that its shortfall falls on: the latest promises first, until it is used up. */
+export function adjustedLevel(skuId: string, locationId: string | undefined): Sql<AdjustedRow> {
+  return sql<AdjustedRow>`
+    select ${columns}, coalesce((
+      select jsonb_agg(jsonb_build_object('order_id', k.order_id, 'number', o.number,
+        'quantity', least(k.quantity, l.shortfall - k.before)) order by k.before)
+      from (
+        select r.order_id, r.quantity, sum(r.quantity) over (order by r.created_at desc, r.id desc) - r.quantity as before
+        from reservations r
+        where r.sku_id = l.sku_id and r.location_id = l.location_id and r.order_id is not null
+      ) k join orders o on o.id = k.order_id
+      where k.before < l.shortfall), '[]'::jsonb) as short_orders
+    from stock_levels l join skus s on s.id = l.sku_id
+    where l.sku_id = ${skuId}::uuid and l.location_id = ${chosenLocation(locationId)}`;
+}
+
+/** Only units that are promised to nobody may leave; both levels are locked in the one order first. */
+export function transferUnits({ sku_id, from_location_id, to_location_id, quantity }: Transfer): Sql[] {
+  return [
+    sql`
+      select 1 from stock_levels l
+      where l.sku_id = ${sku_id}::uuid and l.location_id in (${from_location_id}::uuid, ${to_location_id}::uuid)
+      order by l.sku_id, l.location_id for update`,
+    sql`
+      with moved as (
+        update stock_levels l set on_hand = l.on_hand - ${quantity}::int
+        where l.sku_id = ${sku_id}::uuid and l.location_id = ${from_location_id}::uuid
+          and l.on_hand - greatest(l.reserved - l.backorder_limit, 0) >= ${quantity}::int
+        returning 1
+      )
+      select require(exists (select from moved), 'insufficient_stock',
+        '{"param": "quantity", "message": "Fewer units than that are free there."}')`,
+    sql`
+      update stock_levels l set on_hand = l.on_hand + ${quantity}::int,
+        shortfall = least(l.shortfall, greatest(l.reserved - l.on_hand - ${quantity}::int - l.backorder_limit, 0))
+      where l.sku_id = ${sku_id}::uuid and l.location_id = ${to_location_id}::uuid`,
+  ];
+}
+
+/** Behind a check of the version; a limit below what is promised on it is refused. */
+export function patchLevel(
+  { sku_id, location_id }: { sku_id: string; location_id: string },
+  patch: LevelPatch,
+  versions: readonly number[] | null,
+): Sql[] {
+  let set = sql`version = l.version + 1`;
+  if (patch.backorder_limit !== undefined) set = sql`${set}, backorder_limit = ${patch.backorder_limit}::int`;
+  if (patch.safety_stock !== undefined) set = sql`${set}, safety_stock = ${patch.safety_stock}::int`;
+  if (patch.low_stock_threshold !== undefined)
+    set = sql`${set}, low_stock_threshold = ${patch.low_stock_threshold}::int`;
+  if (patch.expected_at !== undefined) set = sql`${set}, expected_at = ${patch.expected_at}::timestamptz`;
+  const own = sql`l.sku_id = ${sku_id}::uuid and l.location_id = ${location_id}::uuid`;
+  return [
+    sql`
+      select
+        require(l.sku_id is not null, 'not_found', '{"param": "sku_id", "message": "No such stock level."}'),
+        require(${versions}::int[] is null or l.version = any(${versions}::int[]), 'precondition_failed',
+          '{"param": "If-Match", "message": "The level has changed since."}'),
+        require(l.reserved <= l.on_hand + coalesce(${patch.backorder_limit ?? null}::int, l.backorder_limit) + l.shortfall,
+          'conflict', '{"param": "backorder_limit", "message": "More units than that are promised on backorder."}')
+      from (select 1) always left join (select * from stock_levels l where ${own} for update) l on true`,
+    sql`update stock_levels l set ${set} where ${own}`,
+  ];
+}
+
+export type MovementRow = z.output<typeof StockMovement>;
+
+export function movementPage(query: MovementQuery, before: number | null): Sql<MovementRow> {
+  return sql<MovementRow>`
+    select id, sku_id, location_id, on_hand_delta, reserved_delta, shortfall_delta, reason, reference, actor, created_at
+    from stock_movements
+    where true
+      ${query.sku_id === undefined ? nothing : sql`and sku_id = ${query.sku_id}::uuid`}
+      ${query.location_id === undefined ? nothing : sql`and location_id = ${query.location_id}::uuid`}
+      ${before === null ? nothing : sql`and id < ${before}::bigint`}
+    order by id desc limit ${query.limit + 1}::int`;
+}

@@ -1,3 +1,4 @@
+drop view payment_balances;
 drop index payment_webhook_events_open;
 alter table payment_webhook_events drop column last_error, drop column attempts;
 drop table refund_items;

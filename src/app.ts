@@ -19,6 +19,7 @@ import { gatekeeper, identityRoutes } from './domains/identity/index.ts';
 import { inventoryAdminRoutes } from './domains/inventory/index.ts';
 import { metricsRoutes } from './metrics-routes.ts';
 import { marketRoutes } from './domains/markets/index.ts';
+import { paymentAdminRoutes } from './domains/payments/index.ts';
 import { orderRoutes } from './domains/orders/index.ts';
 
 /** Middleware in the order of the design; then one chained sub-app per domain, so that `AppType` is typed for hono/client. */
@@ -33,6 +34,7 @@ export function createApp() {
     .route('/', orderRoutes)
     .route('/', checkoutRoutes)
     .route('/', inventoryAdminRoutes)
+    .route('/', paymentAdminRoutes)
     .route('/', auditAdminRoutes);
   const app = new Hono<AppEnv>()
     .use(observe, securityHeaders, corsByConfig, limitHeaders)

@@ -4,6 +4,7 @@ import { gaugeRow } from './gauges/queries.ts';
 import { removeDoneKeys } from './platform/http/idempotency.ts';
 import { removeExpiredCarts } from './domains/cart/index.ts';
 import { removeExpiredSessions, republishRevocations } from './domains/identity/index.ts';
+import { settleOpenRequests } from './domains/payments/index.ts';
 import { settleUnattended } from './domains/checkout/index.ts';
 import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
 import { describeCause } from './platform/http/problem.ts';
@@ -24,6 +25,7 @@ interface Gauges {
 /** The clockwork, once a minute: idempotent, and harmless when two of them overlap. */
 async function tick(deps: Deps, gauges: Gauges): Promise<void> {
   const settled = await settleUnattended(deps);
+  const requests = await settleOpenRequests(deps);
   const delivered = await drainOutbox(deps);
   await deps.db.writeResent(
     becauseOf('hold_expired'),
@@ -40,7 +42,12 @@ async function tick(deps: Deps, gauges: Gauges): Promise<void> {
     ecommerce_tick_last_success_timestamp_seconds: unixSeconds(deps.clock),
     [seriesKey('ecommerce_build_info', [SERVICE_VERSION, ENVIRONMENT])]: 1,
   });
-  deps.log.log('info', 'tick', { orders_settled: settled, events_delivered: delivered, db_round_trips: deps.trips.db });
+  deps.log.log('info', 'tick', {
+    orders_settled: settled,
+    payment_requests_settled: requests,
+    events_delivered: delivered,
+    db_round_trips: deps.trips.db,
+  });
 }
 
 /**

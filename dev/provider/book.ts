@@ -25,6 +25,19 @@ export interface Refund {
   currency: string;
   payment_intent: string;
   status: 'succeeded';
+  metadata: Record<string, string>;
+  created: number;
+}
+
+/** A buyer's bank takes money back. */
+export interface Dispute {
+  id: string;
+  object: 'dispute';
+  amount: number;
+  currency: string;
+  payment_intent: string;
+  status: 'needs_response' | 'won' | 'lost';
+  metadata: Record<string, string>;
   created: number;
 }
 
@@ -33,7 +46,9 @@ export type EventType =
   | 'payment_intent.payment_failed'
   | 'payment_intent.amount_capturable_updated'
   | 'payment_intent.canceled'
-  | 'charge.refunded';
+  | 'charge.refunded'
+  | 'charge.dispute.created'
+  | 'charge.dispute.closed';
 
 /** What a shop's auditor would ask for: one line for each intent. */
 export interface Charge {
@@ -70,10 +85,12 @@ const DECLINED = {
 /** The intents of one provider, in memory. `changed` is told of every state change, for the webhooks. */
 export class Book {
   readonly intents = new Map<string, PaymentIntent>();
+  readonly refunds: Refund[] = [];
+  readonly disputes = new Map<string, Dispute>();
   readonly #baseUrl: () => string;
-  readonly #changed: (type: EventType, intent: PaymentIntent) => void;
+  readonly #changed: (type: EventType, subject: PaymentIntent | Dispute) => void;
 
-  constructor(baseUrl: () => string, changed: (type: EventType, intent: PaymentIntent) => void) {
+  constructor(baseUrl: () => string, changed: (type: EventType, subject: PaymentIntent | Dispute) => void) {
     this.#baseUrl = baseUrl;
     this.#changed = changed;
   }
@@ -159,10 +176,54 @@ export class Book {
     }
     const amount = amountOf(params, 'amount', left, left);
     intent.amount_refunded += amount;
+    const refund: Refund = {
+      id: newId('re'),
+      object: 'refund',
+      amount,
+      currency: intent.currency,
+      payment_intent: intent.id,
+      status: 'succeeded',
+      metadata: metadataOf(params),
+      created: now(),
+    };
+    this.refunds.push(refund);
     this.#changed('charge.refunded', intent);
-    const { currency } = intent;
-    const id = newId('re');
-    return { id, object: 'refund', amount, currency, payment_intent: intent.id, status: 'succeeded', created: now() };
+    return refund;
+  }
+
+  /** Newest first. */
+  refundsOf(intentId: string): Refund[] {
+    return this.refunds.filter((refund) => refund.payment_intent === intentId).reverse();
+  }
+
+  /** The buyer's bank takes all of the money back, until `closeDispute`. */
+  dispute(intentId: string): Dispute {
+    const intent = this.#inState(intentId, ['succeeded']);
+    const { currency, metadata, amount_received: amount } = intent;
+    const status = 'needs_response';
+    const id = newId('dp');
+    const created = now();
+    const dispute: Dispute = {
+      id,
+      object: 'dispute',
+      amount,
+      currency,
+      payment_intent: intentId,
+      status,
+      metadata,
+      created,
+    };
+    this.disputes.set(id, dispute);
+    this.#changed('charge.dispute.created', dispute);
+    return dispute;
+  }
+
+  closeDispute(id: string, status: 'won' | 'lost'): Dispute {
+    const dispute = this.disputes.get(id);
+    if (!dispute) throw invalid('dispute', `No such dispute: ${id}`);
+    dispute.status = status;
+    this.#changed('charge.dispute.closed', dispute);
+    return dispute;
   }
 
   charges(): Charge[] {

@@ -170,6 +170,8 @@ function act({ book, keys, webhooks }: Provider, call: Call): Reply {
       return ok(book.cancel(id));
     case 'POST /v1/refunds':
       return ok(book.refund(call.params));
+    case 'GET /v1/refunds':
+      return ok(list(book.refundsOf(call.query.get('payment_intent') ?? '')));
     case 'GET /v1/events':
       return ok(list([...webhooks.events].reverse()));
     default:
@@ -182,6 +184,12 @@ async function control({ book, scripts, webhooks }: Provider, call: Call): Promi
   switch (`${call.method} ${call.path}`) {
     case 'GET /_charges':
       return ok({ data: book.charges() });
+    case 'POST /_disputes':
+      return ok(book.dispute(new URLSearchParams(call.body).get('payment_intent') ?? ''));
+    case 'POST /_disputes/close': {
+      const { id, status }: { id: string; status: 'won' | 'lost' } = parseJson(call.body);
+      return ok(book.closeDispute(id, status));
+    }
     case 'POST /_script':
       scripts.push(readScript(call.body));
       return ok({});

@@ -1,13 +1,13 @@
 import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type EventType, newId, now, type PaymentIntent } from './book.ts';
+import { type Dispute, type EventType, newId, now, type PaymentIntent } from './book.ts';
 
 export interface WebhookEvent {
   id: string;
   object: 'event';
   type: EventType;
   created: number;
-  data: { object: PaymentIntent };
+  data: { object: PaymentIntent | Dispute };
 }
 
 /** send: at once. duplicate: at once, twice. hold: at flush, in order. reverse: at flush, newest first. */
@@ -34,8 +34,8 @@ export class Webhooks {
     this.url = url;
   }
 
-  emit(type: EventType, intent: PaymentIntent): void {
-    const data = { object: structuredClone(intent) };
+  emit(type: EventType, subject: PaymentIntent | Dispute): void {
+    const data = { object: structuredClone(subject) };
     const event: WebhookEvent = { id: newId('evt'), object: 'event', type, created: now(), data };
     this.events.push(event);
     if (this.mode === 'hold' || this.mode === 'reverse') {

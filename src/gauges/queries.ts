@@ -3,7 +3,10 @@ import type { GaugeName } from '../platform/telemetry/names.ts';
 
 /** One row, one column per gauge; sampled by the tick in a round trip of its own. */
 type GaugeRow = Record<
-  Extract<GaugeName, `ecommerce_${'database_connections' | 'outbox' | 'stock' | 'reservations' | 'orders'}_${string}`>,
+  Extract<
+    GaugeName,
+    `ecommerce_${'database_connections' | 'outbox' | 'stock' | 'reservations' | 'orders' | 'payment_requests'}_${string}`
+  >,
   number
 >;
 
@@ -21,4 +24,7 @@ export const gaugeRow: Sql<GaugeRow> = sql<GaugeRow>`
        and (select a.quantity from sku_availability a where a.sku_id = s.id) = 0) as ecommerce_stock_out_skus,
     (select count(*)::int from reservations
      where committed_at is null and order_id is not null and created_at < now() - interval '1 hour') as ecommerce_reservations_stuck,
-    (select count(*)::int from orders where status = 'pending') as ecommerce_orders_pending`;
+    (select count(*)::int from orders where status = 'pending') as ecommerce_orders_pending,
+    (select count(*)::int from payment_request_leases l where not exists (
+       select from payment_transactions r where r.request_id = l.request_id and r.outcome in ('success', 'failure'))
+    ) as ecommerce_payment_requests_open`;

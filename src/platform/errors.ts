@@ -13,6 +13,7 @@ export const ERRORS = {
   cart_changed: [409, 'The cart has changed'],
   conflict: [409, 'In conflict with what is there'],
   email_taken: [409, 'The e-mail address is taken'],
+  illegal_transition: [409, 'Not possible in this state'],
   idempotency_in_flight: [409, 'The same request is still running'],
   insufficient_stock: [409, 'Not enough stock'],
   precondition_failed: [412, 'The resource has changed'],

@@ -18,10 +18,13 @@ export async function returnLatePayment(deps: Deps, payment: PaymentRow): Promis
     payment_id: loggableId(payment.id),
   });
   const isCaptured = outcome.status === 'captured';
-  const isBack = isCaptured
-    ? await provider.refund(reference)
-    : (await provider.cancel(reference)).status === 'declined';
-  if (!isBack) {
+  // The same key with every delivery: the money goes back once.
+  const key = `late-${payment.id}`;
+  const returned = isCaptured
+    ? await provider.refund(reference, { amount: outcome.amount, key })
+    : await provider.void(reference, { key });
+  const isBackAlready = returned.status === 'failure' && returned.reason === 'charge_already_refunded';
+  if (returned.status !== 'success' && !isBackAlready) {
     throw new AppError('payment_in_doubt', 'The payment could not be returned yet. Deliver again.', {
       retryAfterS: 60,
     });

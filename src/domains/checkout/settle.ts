@@ -42,9 +42,10 @@ async function askProvider(deps: Deps, order: TakenOrder): Promise<Outcome> {
   }
   const outcome = await provider.find(payment.provider_reference);
   if (outcome.status !== 'requires_action' || !order.is_abandoned) return outcome;
-  const canceled = await provider.cancel(payment.provider_reference);
-  // Refused when the buyer came back in this very moment: then what the provider says now counts.
-  return canceled.status === 'unknown' ? await provider.find(payment.provider_reference) : canceled;
+  await provider.void(payment.provider_reference, { key: `abandon-${payment.id}` });
+  // Refused when the buyer came back in this very moment: what the provider says now counts.
+  const now = await provider.find(payment.provider_reference);
+  return now.status === 'requires_action' ? { status: 'unknown', cause: 'not given up yet' } : now;
 }
 
 /** Money of another amount or currency than the order's is no payment of it. */

@@ -1,2 +1,2 @@
-export { emitEvent } from './queries.ts';
+export { emitEvent, emitEventIf } from './queries.ts';
 export { drainOutbox } from './service.ts';

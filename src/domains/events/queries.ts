@@ -2,7 +2,7 @@ import { json, sql, type Sql } from '../../platform/db/sql.ts';
 
 export interface DomainEvent {
   id: string;
-  type: 'order.placed' | 'order.payment_failed';
+  type: string;
   aggregateId: string;
   /** Ids and amounts only; never a name, e-mail or address. */
   payload: Record<string, unknown>;
@@ -22,6 +22,14 @@ export function emitEvent({ id, type, aggregateId, payload }: DomainEvent): Sql 
   return sql`
     insert into outbox_events (id, type, aggregate_id, payload)
     values (${id}::uuid, ${type}, ${aggregateId}, ${json(payload)}::jsonb)
+    on conflict (id) do nothing`;
+}
+
+/** The same, where the batch finds out by itself whether there is anything to tell. */
+export function emitEventIf(condition: Sql, { id, type, aggregateId, payload }: DomainEvent): Sql {
+  return sql`
+    insert into outbox_events (id, type, aggregate_id, payload)
+    select ${id}::uuid, ${type}, ${aggregateId}, ${json(payload)}::jsonb where ${condition}
     on conflict (id) do nothing`;
 }
 

@@ -7,7 +7,7 @@ export function toOrder(row: OrderRow): Order {
   const { cart_id: _cart, customer_id: _customer, lease_live: _lease, payments, ...frozen } = row;
   const shown = payments.map(({ ledger, ...payment }) => ({
     ...payment,
-    ...paymentState(ledger, payment.next_action !== null),
+    ...paymentState(ledger, payment.next_action !== null, payment.amount),
   }));
   return { ...frozen, payment_status: shown.at(-1)?.status ?? 'pending', payments: shown, shipments: [] };
 }

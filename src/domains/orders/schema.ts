@@ -2,20 +2,12 @@ import * as z from 'zod';
 import { currencyCode, listOf, money, timestamp } from '../../platform/http/schema.ts';
 import { pageQuery } from '../../platform/http/page.ts';
 import { Address } from '../customers/index.ts';
+import { PAYMENT_STATUSES } from '../payments/index.ts';
 import { PricedItem, Promotion, Totals } from '../cart/index.ts';
 
 const OrderItem = PricedItem.meta({ id: 'OrderItem' });
 
-const PaymentStatus = z.enum([
-  'pending',
-  'requires_action',
-  'authorized',
-  'captured',
-  'partially_refunded',
-  'refunded',
-  'voided',
-  'failed',
-]);
+const PaymentStatus = z.enum(PAYMENT_STATUSES);
 
 const Payment = z
   .object({
@@ -25,6 +17,7 @@ const Payment = z
     amount: money,
     captured_amount: money,
     refunded_amount: money,
+    charged_back_amount: money,
     next_action: z.object({ type: z.literal('redirect_to_url'), url: z.string() }).nullable(),
   })
   .meta({ id: 'Payment' });

@@ -2,13 +2,19 @@ export {
   appendTransaction,
   insertPayment,
   markWebhookApplied,
+  noteWebhookFailure,
   noteProviderState,
   paymentById,
+  paymentOfEvent,
   recordReturn,
   storeWebhook,
   type NewTransaction,
   type PaymentRow,
-} from './queries.ts';
-export { paymentState, type TransactionRow } from './rules.ts';
+} from './queries/payments.ts';
+export { PAYMENT_STATUSES, paymentState, type TransactionRow } from './rules.ts';
+export { paymentAdminRoutes } from './admin-routes.ts';
+export { insertRefund, openRequest, type NewRequest } from './queries/requests.ts';
+export { applyDispute, reconcileRefunds } from './told.ts';
+export { performRequest, settleOpenRequests, settleRequest } from './requests.ts';
 export { assertManualAllowed, onlineProvider, type ProviderName } from './service.ts';
-export type { Outcome } from './provider.ts';
+export type { Outcome, WebhookEvent } from './provider.ts';

@@ -33,6 +33,7 @@ export type LogFields = Optional<{
   reason: Loggable | 'queue_full' | 'refused' | 'unreachable';
   faults: readonly Loggable[];
   orders_settled: number;
+  payment_requests_settled: number;
   events_delivered: number;
   attempts: number;
   mail_template: Loggable;

@@ -61,6 +61,12 @@ export const METRICS = {
   ecommerce_payments_failed_total: counter('Payments declined.', 'provider'),
   ecommerce_payment_failure_reasons_total: counter('Declines by reason.', 'provider', 'reason'),
   ecommerce_payments_in_doubt_total: counter('Provider calls whose outcome was not known.', 'provider'),
+  ecommerce_payment_requests_total: counter(
+    'Captures, voids and refunds asked for, by what came of it.',
+    'kind',
+    'outcome',
+  ),
+  ecommerce_payment_requests_open: gauge('Captures, voids and refunds whose outcome is not known.'),
   ecommerce_checkout_step_total: counter('Steps of the way to an order that were done.', 'step'),
   ecommerce_outbox_pending: gauge('Events not delivered yet.'),
   ecommerce_outbox_oldest_seconds: gauge('Age of the oldest event that is due.'),

@@ -3,7 +3,15 @@ import { equalSecret, hmacSha256Hex } from '../../../platform/auth/hmac.ts';
 import { unixSeconds, type Clock } from '../../../platform/clock.ts';
 import type { RoundTrips } from '../../../platform/db/db.ts';
 import { tracedFetch } from '../../../platform/telemetry/trace/steps.ts';
-import type { Charge, Outcome, PaymentProvider, WebhookEvent } from '../provider.ts';
+import type {
+  Charge,
+  Dispute,
+  Outcome,
+  PaymentProvider,
+  ProviderRefund,
+  RequestOutcome,
+  WebhookEvent,
+} from '../provider.ts';
 
 const PaymentIntent = z.object({
   id: z.string(),
@@ -34,14 +42,35 @@ const CardError = z.object({
 });
 
 const InvalidRequest = z.object({
-  error: z.object({ type: z.literal('invalid_request_error'), param: z.string().nullish() }),
+  error: z.object({
+    type: z.literal('invalid_request_error'),
+    code: z.string().nullish(),
+    param: z.string().nullish(),
+  }),
 });
 
 const Event = z.object({
   id: z.string(),
   type: z.string(),
-  data: z.object({ object: z.object({ metadata: z.record(z.string(), z.string()).nullish() }) }),
+  data: z.object({
+    object: z.object({
+      id: z.string(),
+      object: z.string(),
+      payment_intent: z.string().nullish(),
+      amount: z.int(),
+      status: z.string(),
+      metadata: z.record(z.string(), z.string()).nullish(),
+    }),
+  }),
 });
+
+const Refund = z.object({
+  id: z.string(),
+  amount: z.int(),
+  status: z.string(),
+  metadata: z.record(z.string(), z.string()),
+});
+const RefundList = z.object({ data: z.array(Refund) });
 
 /** Seconds a webhook's timestamp may be off: an older one is a replay. */
 const WEBHOOK_TOLERANCE_S = 300;
@@ -89,12 +118,34 @@ function readChargeReply(status: number, body: unknown): Outcome {
   return { status: 'declined', reference: null, reason: `invalid_${invalid.data.error.param ?? 'request'}` };
 }
 
-const REFUNDED: Outcome = { status: 'declined', reference: null, reason: 'refunded' };
+/** A request that is refused for the payment's state or amount was not carried out; anything else may have been. */
+function readRequestReply(status: number, body: unknown): RequestOutcome {
+  if (status === 200) {
+    const id = z.object({ id: z.string() }).safeParse(body);
+    return { status: 'success', reference: id.success ? id.data.id : null };
+  }
+  const invalid = InvalidRequest.safeParse(body);
+  if (status === 400 && invalid.success) {
+    const { code, param } = invalid.data.error;
+    return { status: 'failure', reference: null, reason: code ?? `invalid_${param ?? 'request'}` };
+  }
+  return { status: 'unknown', cause: `HTTP ${status}` };
+}
 
-interface CallOptions {
+function readRefunds(status: number, body: unknown): ProviderRefund[] | { status: 'unknown'; cause: string } {
+  const list = RefundList.safeParse(body);
+  if (status !== 200 || !list.success) return { status: 'unknown', cause: `HTTP ${status}` };
+  return list.data.data.flatMap(({ id, amount, status: state, metadata }) =>
+    state === 'succeeded' ? [{ reference: id, amount, requestId: metadata['request_id'] ?? null }] : [],
+  );
+}
+
+const intentPath = (reference: string) => `/v1/payment_intents/${encodeURIComponent(reference)}`;
+
+interface CallOptions<Result> {
   form?: Record<string, string>;
   idempotencyKey?: string;
-  read?: (status: number, body: unknown) => Outcome;
+  read: (status: number, body: unknown) => Result;
 }
 
 export interface TestProviderOptions {
@@ -105,7 +156,10 @@ export interface TestProviderOptions {
 }
 
 export function createTestProvider(options: TestProviderOptions, clock: Clock, trips: RoundTrips): PaymentProvider {
-  async function call(path: string, { form, idempotencyKey, read = readReply }: CallOptions = {}): Promise<Outcome> {
+  async function call<Result>(
+    path: string,
+    { form, idempotencyKey, read }: CallOptions<Result>,
+  ): Promise<Result | { status: 'unknown'; cause: string }> {
     trips.provider += 1;
     try {
       const init = {
@@ -139,19 +193,25 @@ export function createTestProvider(options: TestProviderOptions, clock: Clock, t
         idempotencyKey: charge.paymentId,
         read: readChargeReply,
       }),
-    find: (reference) => call(`/v1/payment_intents/${encodeURIComponent(reference)}`),
-    cancel: (reference) =>
-      call(`/v1/payment_intents/${encodeURIComponent(reference)}/cancel`, {
-        form: {},
-        idempotencyKey: `cancel-${reference}`,
+    find: (reference) => call(intentPath(reference), { read: readReply }),
+    capture: (reference, { amount, key }) =>
+      call(`${intentPath(reference)}/capture`, {
+        form: { amount_to_capture: String(amount) },
+        idempotencyKey: key,
+        read: readRequestReply,
       }),
-    refund: async (reference) => {
-      const refunded = await call('/v1/refunds', {
-        form: { payment_intent: reference },
-        idempotencyKey: `refund-${reference}`,
-        read: (status) => (status === 200 ? REFUNDED : { status: 'unknown', cause: `HTTP ${status}` }),
-      });
-      return refunded === REFUNDED;
+    void: (reference, { key }) =>
+      call(`${intentPath(reference)}/cancel`, { form: {}, idempotencyKey: key, read: readRequestReply }),
+    refund: (reference, { amount, key }) =>
+      call('/v1/refunds', {
+        form: { payment_intent: reference, amount: String(amount), 'metadata[request_id]': key },
+        idempotencyKey: key,
+        read: readRequestReply,
+      }),
+    refunds: async (reference) => {
+      const path = `/v1/refunds?payment_intent=${encodeURIComponent(reference)}`;
+      const found = await call(path, { read: readRefunds });
+      return Array.isArray(found) ? found : null;
     },
     readWebhook: (headers, body) =>
       readWebhook(headers.get('test-signature') ?? '', body, options.webhookSecret, clock),
@@ -167,7 +227,20 @@ async function readWebhook(header: string, body: string, secret: string, clock: 
   const event = Event.safeParse(parseJson(body));
   if (!event.success) return null;
   const { id, type, data } = event.data;
-  return { id, type, paymentId: data.object.metadata?.['payment_id'] ?? null };
+  const { metadata, payment_intent } = data.object;
+  return {
+    id,
+    type,
+    paymentId: metadata?.['payment_id'] ?? null,
+    paymentReference: payment_intent ?? (data.object.object === 'payment_intent' ? data.object.id : null),
+    dispute: disputeOf(type, data.object),
+  };
+}
+
+function disputeOf(type: string, object: z.output<typeof Event>['data']['object']): Dispute | null {
+  if (object.object !== 'dispute' || !type.startsWith('charge.dispute.')) return null;
+  const status = object.status === 'won' || object.status === 'lost' ? object.status : 'opened';
+  return { reference: object.id, status, amount: object.amount };
 }
 
 function parseJson(text: string): unknown {

@@ -1,7 +1,7 @@
-import { json, sql, type Sql } from '../../platform/db/sql.ts';
-import type { NextAction } from './provider.ts';
-import type { TransactionRow } from './rules.ts';
-import type { ProviderName } from './service.ts';
+import { json, sql, type Sql } from '../../../platform/db/sql.ts';
+import type { NextAction } from '../provider.ts';
+import type { TransactionRow } from '../rules.ts';
+import type { ProviderName } from '../service.ts';
 
 export interface PaymentRow {
   id: string;
@@ -85,6 +85,48 @@ export function paymentById(id: string): Sql<PaymentRow> {
   return sql<PaymentRow>`
     select id, order_id, provider, capture, currency, amount, token, provider_reference
     from payments where id = ${id}::uuid`;
+}
+
+/** By our own id, or by the provider's name of it, where an event does not carry ours. */
+export function paymentOfEvent(id: string | null, provider: string, reference: string | null): Sql<PaymentRow> {
+  return sql<PaymentRow>`
+    select id, order_id, provider, capture, currency, amount, token, provider_reference
+    from payments where id = ${id}::uuid or (provider = ${provider} and provider_reference = ${reference})
+    order by id = ${id}::uuid desc nulls last limit 1`;
+}
+
+export interface ToldRow {
+  id: string;
+  paymentId: string;
+  kind: 'refund' | 'chargeback';
+  outcome: 'success' | 'failure';
+  amount: number;
+  /** The provider's own id of it: what is told twice is written once. */
+  eventReference: string;
+}
+
+/** What the provider tells by itself; answers a row to the one who wrote it. */
+export function appendTold({ id, paymentId, kind, outcome, amount, eventReference }: ToldRow): Sql<{ id: string }> {
+  return sql<{ id: string }>`
+    insert into payment_transactions (id, payment_id, kind, outcome, amount, event_reference, actor)
+    values (${id}::uuid, ${paymentId}::uuid, ${kind}, ${outcome}, ${amount}::bigint, ${eventReference}, 'provider')
+    on conflict do nothing
+    returning id`;
+}
+
+/** Which of these the ledger does not know: told before, or the result of a request of ours. */
+export function unknownRefunds(paymentId: string, references: readonly string[]): Sql<{ reference: string }> {
+  return sql<{ reference: string }>`
+    select given.reference from unnest(${references}::text[]) as given(reference)
+    where not exists (
+      select from payment_transactions t where t.payment_id = ${paymentId}::uuid and t.kind = 'refund'
+        and t.outcome = 'success' and (t.event_reference = given.reference or t.provider_reference = given.reference))`;
+}
+
+export function noteWebhookFailure(provider: string, eventId: string, error: string): Sql {
+  return sql`
+    update payment_webhook_events set attempts = attempts + 1, last_error = ${error}
+    where provider = ${provider} and event_id = ${eventId}`;
 }
 
 export function markWebhookApplied(provider: string, eventId: string): Sql {

@@ -1,0 +1,182 @@
+import { json, nothing, sql, type Sql } from '../../../platform/db/sql.ts';
+import type { ProviderName } from '../service.ts';
+
+export type RequestKind = 'capture' | 'void' | 'refund';
+
+/** What a verb asks of a payment. `amount` in minor units; null is all that is left. */
+export interface NewRequest {
+  /** The provider's idempotency key, made before the first call. */
+  id: string;
+  /** Of the result that a payment without an outside provider has at once. */
+  resultId: string;
+  paymentId: string;
+  kind: RequestKind;
+  amount: number | null;
+  /** Who asked, as the ledger keeps it. */
+  actor: string;
+}
+
+/** Seconds for which nobody else asks about a request; longer than any provider call may take. */
+const LEASE_S = 40;
+/** Seconds before a request in doubt is asked about again; doubled with each try, up to an hour. */
+const BACKOFF_S = 5;
+const BACKOFF_MAX_S = 3600;
+
+/** How much a request of a kind could still be for; a view of the ledger, so open requests count. */
+const LEFT: Record<RequestKind, Sql> = {
+  capture: sql`greatest(b.authorized - b.captured - b.open_capture, 0)`,
+  void: sql`b.authorized`,
+  refund: sql`greatest(b.captured - b.refunded - b.charged_back - b.open_refund, 0)`,
+};
+
+/**
+ * Whether a payment in this state takes a request of the kind at all. An authorization is captured once, and what is left
+ * of it lapses; money by hand is captured without one, as often as some of it arrives.
+ */
+const ALLOWED: Record<RequestKind, Sql> = {
+  capture: sql`not b.voided and not b.open_void and b.authorized > 0 and b.captured + b.open_capture = 0`,
+  void: sql`not b.voided and not b.open_void and b.authorized > 0 and b.captured + b.open_capture = 0`,
+  refund: sql`b.captured > b.refunded + b.charged_back + b.open_refund`,
+};
+
+const MANUAL_LEFT = sql`p.amount - b.captured - b.open_capture`;
+
+/** The moves that the payment has left, for whoever tried another one. */
+const legalMoves = sql`
+  to_jsonb(array_remove(array[
+    case when ${ALLOWED.capture} or (p.provider = 'manual' and not b.voided and ${MANUAL_LEFT} > 0) then 'capture' end,
+    case when ${ALLOWED.void} then 'void' end,
+    case when ${ALLOWED.refund} then 'refund' end], null))`;
+
+/**
+ * Checks state and amount under the lock of the payment and writes the request. A payment by hand has its result in the
+ * same batch; any other has to be performed after it (see performRequest).
+ */
+export function openRequest({ id, resultId, paymentId, kind, amount, actor }: NewRequest): Sql[] {
+  const byHand = kind === 'capture' ? sql`p.provider = 'manual' and not b.voided and ${MANUAL_LEFT} > 0` : sql`false`;
+  const left =
+    kind === 'capture' ? sql`case p.provider when 'manual' then ${MANUAL_LEFT} else ${LEFT.capture} end` : LEFT[kind];
+  return [
+    sql`select id from payments where id = ${paymentId}::uuid for update`,
+    sql`
+      select
+        require(p.id is not null, 'not_found', '{"param": "id", "message": "No such payment."}'),
+        require(${ALLOWED[kind]} or ${byHand}, 'illegal_transition', jsonb_build_object(
+          'message', 'The payment does not take this now.', 'members', jsonb_build_object('legal', ${legalMoves}))),
+        require(coalesce(${amount}::bigint, ${left}) <= ${left}, 'validation_failed', jsonb_build_object('param', 'amount',
+          'message', format('At most %s is left.', ${left}), 'members', jsonb_build_object('left', ${left})))
+      from (select 1) always
+      left join payments p on p.id = ${paymentId}::uuid
+      left join payment_balances b on b.payment_id = p.id`,
+    sql`
+      insert into payment_transactions (id, payment_id, kind, outcome, amount, provider_reference, actor)
+      select ${id}::uuid, p.id, ${kind}, 'request', coalesce(${amount}::bigint, ${left}), p.provider_reference, ${actor}
+      from payments p join payment_balances b on b.payment_id = p.id
+      where p.id = ${paymentId}::uuid`,
+    sql`
+      insert into payment_request_leases (request_id, attempts, lease_until)
+      values (${id}::uuid, 1, now() + make_interval(secs => ${LEASE_S}::int))`,
+    sql`
+      insert into payment_transactions (id, payment_id, kind, outcome, amount, request_id, actor)
+      select ${resultId}::uuid, t.payment_id, t.kind, 'success', t.amount, t.id, t.actor
+      from payment_transactions t join payments p on p.id = t.payment_id
+      where t.id = ${id}::uuid and p.provider = 'manual'`,
+  ];
+}
+
+export interface OpenRequestRow {
+  id: string;
+  payment_id: string;
+  order_id: string;
+  provider: ProviderName;
+  kind: RequestKind;
+  amount: number;
+  currency: string;
+  provider_reference: string | null;
+}
+
+const columns = sql`
+  t.id, t.payment_id, p.order_id, p.provider, t.kind, t.amount, p.currency, p.provider_reference`;
+
+const hasNoResult = sql`
+  not exists (select from payment_transactions r where r.request_id = t.id and r.outcome in ('success', 'failure'))`;
+
+/** No row: it has its result already. */
+export function openRequestById(id: string): Sql<OpenRequestRow> {
+  return sql<OpenRequestRow>`
+    select ${columns} from payment_transactions t join payments p on p.id = t.payment_id
+    where t.id = ${id}::uuid and t.outcome = 'request' and ${hasNoResult}`;
+}
+
+/** Takes requests that nobody asks about right now; one, or the longest waiting. */
+export function takeRequests(id: string | null, limit: number): Sql<OpenRequestRow> {
+  return sql<OpenRequestRow>`
+    with due as (
+      select l.request_id from payment_request_leases l join payment_transactions t on t.id = l.request_id
+      where l.lease_until <= now() and ${hasNoResult}
+        ${id === null ? nothing : sql`and l.request_id = ${id}::uuid`}
+      order by l.lease_until limit ${limit}::int
+      for update of l skip locked
+    ), taken as (
+      update payment_request_leases l
+      set lease_until = now() + make_interval(secs => ${LEASE_S}::int), attempts = l.attempts + 1
+      from due where l.request_id = due.request_id
+      returning l.request_id
+    )
+    select ${columns} from taken join payment_transactions t on t.id = taken.request_id
+    join payments p on p.id = t.payment_id order by t.id`;
+}
+
+/** Still in doubt: somebody asks again, later each time. */
+export function postponeRequest(id: string): Sql {
+  return sql`
+    update payment_request_leases set lease_until = now() + make_interval(
+      secs => least(${BACKOFF_S}::int * power(2, least(attempts, 12) - 1), ${BACKOFF_MAX_S}::int))
+    where request_id = ${id}::uuid`;
+}
+
+export interface NewResult {
+  id: string;
+  requestId: string;
+  outcome: 'success' | 'failure';
+  reference: string | null;
+  reason: string | null;
+}
+
+/** The result of a request, once, however many learn of it. Answers a row to the one who wrote it. */
+export function appendResult({ id, requestId, outcome, reference, reason }: NewResult): Sql<{ id: string }> {
+  return sql<{ id: string }>`
+    insert into payment_transactions (id, payment_id, kind, outcome, amount, provider_reference, reason, request_id, actor)
+    select ${id}::uuid, t.payment_id, t.kind, ${outcome}, t.amount, ${reference}, ${reason}, t.id, t.actor
+    from payment_transactions t where t.id = ${requestId}::uuid and ${hasNoResult}
+    on conflict do nothing
+    returning id`;
+}
+
+/** Whether this very result is the one that was written. */
+export function hasResult(id: string): Sql {
+  return sql`exists (select from payment_transactions where id = ${id}::uuid)`;
+}
+
+export interface NewRefund {
+  id: string;
+  orderId: string;
+  requestId: string;
+  shippingAmount: number;
+  reason: string;
+  items: readonly { order_item_id: string; quantity: number; amount: number }[];
+}
+
+/** What a refund is for; its amount and what became of it are its request's. */
+export function insertRefund({ id, orderId, requestId, shippingAmount, reason, items }: NewRefund): Sql[] {
+  return [
+    sql`
+      insert into refunds (id, order_id, payment_id, request_id, amount, shipping_amount, reason)
+      select ${id}::uuid, ${orderId}::uuid, t.payment_id, t.id, t.amount, ${shippingAmount}::bigint, ${reason}
+      from payment_transactions t where t.id = ${requestId}::uuid`,
+    sql`
+      insert into refund_items (refund_id, order_item_id, quantity, amount)
+      select ${id}::uuid, i.order_item_id, i.quantity, i.amount
+      from jsonb_to_recordset(${json(items)}::jsonb) as i(order_item_id uuid, quantity int, amount bigint)`,
+  ];
+}

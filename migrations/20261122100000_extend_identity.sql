@@ -32,7 +32,7 @@ create index login_failures_updated on login_failures (updated_at);
 -- Tokens that travel by mail: only their digests are kept, one for each account and purpose, until it is used.
 create table account_tokens (
   account_id uuid not null references accounts on delete cascade,
-  purpose text not null check (purpose in ('password_reset', 'email_verification', 'email_change')),
+  purpose text not null check (purpose in ('password_reset', 'email_verification', 'email_change', 'second_factor')),
   digest text not null unique,
   -- The address that the token proves.
   email text,
@@ -64,7 +64,7 @@ create table oidc_logins (
   nonce text not null,
   code_verifier text not null,
   redirect_uri text not null,
-  browser_digest text,
+  browser_digest text not null,
   expires_at timestamptz not null
 );
 create index oidc_logins_expiry on oidc_logins (expires_at);

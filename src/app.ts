@@ -15,10 +15,10 @@ import { customerRoutes } from './domains/customers/index.ts';
 import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
 import { createPushRoutes } from './platform/telemetry/push/routes.ts';
 import { healthRoutes } from './health.ts';
-import { gatekeeper, identityRoutes } from './domains/identity/index.ts';
+import { gatekeeper, identityAdminRoutes, identityRoutes } from './domains/identity/index.ts';
 import { metricsRoutes } from './metrics-routes.ts';
 import { marketRoutes } from './domains/markets/index.ts';
-import { orderRoutes } from './domains/orders/index.ts';
+import { orderRoutes, privacyAdminRoutes, privacyRoutes } from './domains/orders/index.ts';
 
 /** Middleware in the order of the design; then one chained sub-app per domain, so that `AppType` is typed for hono/client. */
 export function createApp() {
@@ -30,8 +30,11 @@ export function createApp() {
     .route('/', catalogRoutes)
     .route('/', cartRoutes)
     .route('/', orderRoutes)
+    .route('/', privacyRoutes)
+    .route('/', privacyAdminRoutes)
     .route('/', checkoutRoutes)
-    .route('/', auditAdminRoutes);
+    .route('/', auditAdminRoutes)
+    .route('/', identityAdminRoutes);
   const app = new Hono<AppEnv>()
     .use(observe, securityHeaders, corsByConfig, limitHeaders)
     // A push has its own limit.

@@ -114,6 +114,7 @@ export const TEXTS: readonly string[] = [
   'USD',
   'a@example.test',
   'aaa.bbb.ccc',
+  '123456',
   '0199a1b2-0000-7000-8000-00000000000e',
 ];
 

@@ -48,6 +48,7 @@ interface RequireDetail {
   param?: string;
   message?: string;
   errors?: FieldError[];
+  retryAfterS?: number;
 }
 
 function fromRequire(code: string, detail: string | undefined): Error {

@@ -2,7 +2,7 @@ import { json, sql, type Sql } from '../../platform/db/sql.ts';
 
 export interface DomainEvent {
   id: string;
-  type: 'order.placed' | 'order.payment_failed';
+  type: 'order.placed' | 'order.payment_failed' | 'customer.erased';
   aggregateId: string;
   /** Ids and amounts only; never a name, e-mail or address. */
   payload: Record<string, unknown>;

@@ -14,8 +14,5 @@ export { LoginVerifier, OidcAnswer, ProviderParam, TicketUse } from './oidc/sche
 export { knownProvider } from './routes/oidc.ts';
 export { removeExpiredOidcLogins } from './queries/oidc.ts';
 export { signInIdentity } from './oidc/sign-in.ts';
-export { removeOldFailures } from './queries/lockout.ts';
-export { signIn, type Shown } from './sign-in.ts';
-export { RecoveryCode, TotpCode } from './totp-schema.ts';
 export { Credentials, Password, Tokens } from './schema.ts';
 export { endedSessions, eraseAccount, lockCustomerAccount, signInsOf } from './queries/privacy.ts';

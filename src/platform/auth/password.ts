@@ -47,6 +47,12 @@ export function hashPassword(password: string): Promise<string> {
   });
 }
 
+/** Whether a hash was made at another cost than today's: make it anew when the password is at hand. */
+export function needsRehash(stored: string): boolean {
+  const [, N, r, p] = stored.split('$').map(Number);
+  return N !== COST.N || r !== COST.r || p !== COST.p;
+}
+
 /** A hash of nothing, so that an unknown e-mail costs exactly one derivation, as a known one does. */
 const ABSENT = `scrypt$${COST.N}$${COST.r}$${COST.p}$${'A'.repeat(22)}==$${'A'.repeat(43)}=`;
 
@@ -60,4 +66,9 @@ export function verifyPassword(password: string, stored: string | null): Promise
     const derived = await derive(password, Buffer.from(salt, 'base64'), { N: Number(N), r: Number(r), p: Number(p) });
     return timingSafeEqual(derived, Buffer.from(key, 'base64')) && stored !== null;
   });
+}
+
+/** Whether a hash was made at another cost than passwords are hashed at today. */
+export function needsRehash(stored: string): boolean {
+  return !stored.startsWith(`scrypt$${COST.N}$${COST.r}$${COST.p}$`);
 }

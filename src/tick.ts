@@ -3,7 +3,13 @@ import { drainOutbox } from './domains/events/index.ts';
 import { gaugeRow } from './gauges/queries.ts';
 import { removeDoneKeys } from './platform/http/idempotency.ts';
 import { removeExpiredCarts } from './domains/cart/index.ts';
-import { removeExpiredSessions, removeOldFailures, republishRevocations } from './domains/identity/index.ts';
+import {
+  removeExpiredOidcLogins,
+  removeExpiredSessions,
+  removeExpiredTokens,
+  removeOldFailures,
+  republishRevocations,
+} from './domains/identity/index.ts';
 import { settleUnattended } from './domains/checkout/index.ts';
 import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
 import { describeCause } from './platform/http/problem.ts';
@@ -24,7 +30,14 @@ interface Gauges {
 async function tick(deps: Deps, gauges: Gauges): Promise<void> {
   const settled = await settleUnattended(deps);
   const delivered = await drainOutbox(deps);
-  await deps.db.writeResent(removeDoneKeys, removeExpiredCarts, removeExpiredSessions, removeOldFailures);
+  await deps.db.writeResent(
+    removeDoneKeys,
+    removeExpiredCarts,
+    removeExpiredSessions,
+    removeExpiredTokens,
+    removeExpiredOidcLogins,
+    removeOldFailures,
+  );
   await republishRevocations(deps);
   const [[sampled]] = await deps.db.read(gaugeRow);
   const { SERVICE_VERSION, ENVIRONMENT } = deps.config;

@@ -67,7 +67,7 @@ const WALKS = [
 ].map((walk) => walk + walk);
 
 function isWalk(text: string): boolean {
-  const reversed = [...text].toReversed().join('');
+  const reversed = Array.from(text).toReversed().join('');
   return WALKS.some((walk) => walk.includes(text) || walk.includes(reversed));
 }
 

@@ -67,8 +67,3 @@ export function verifyPassword(password: string, stored: string | null): Promise
     return timingSafeEqual(derived, Buffer.from(key, 'base64')) && stored !== null;
   });
 }
-
-/** Whether a hash was made at another cost than passwords are hashed at today. */
-export function needsRehash(stored: string): boolean {
-  return !stored.startsWith(`scrypt$${COST.N}$${COST.r}$${COST.p}$`);
-}

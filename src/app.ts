@@ -11,7 +11,7 @@ import { auditAdminRoutes } from './domains/audit/index.ts';
 import { cartRoutes } from './domains/cart/index.ts';
 import { catalogRoutes } from './domains/catalog/index.ts';
 import { checkoutRoutes } from './domains/checkout/index.ts';
-import { customerRoutes } from './domains/customers/index.ts';
+import { customerAdminRoutes, customerRoutes } from './domains/customers/index.ts';
 import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
 import { createPushRoutes } from './platform/telemetry/push/routes.ts';
 import { healthRoutes } from './health.ts';
@@ -34,7 +34,8 @@ export function createApp() {
     .route('/', privacyAdminRoutes)
     .route('/', checkoutRoutes)
     .route('/', auditAdminRoutes)
-    .route('/', identityAdminRoutes);
+    .route('/', identityAdminRoutes)
+    .route('/', customerAdminRoutes);
   const app = new Hono<AppEnv>()
     .use(observe, securityHeaders, corsByConfig, limitHeaders)
     // A push has its own limit.

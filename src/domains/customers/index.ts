@@ -1,3 +1,4 @@
+export { customerAdminRoutes } from './admin-routes.ts';
 export { customerRoutes } from './routes/index.ts';
 export { allAddressesOf } from './queries/addresses.ts';
 export { eraseProfile, heldProfile, lockCustomer } from './queries/privacy.ts';

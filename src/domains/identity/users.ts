@@ -7,6 +7,7 @@ import { publishRevocations } from '../../platform/auth/revocation.ts';
 import { claimStatements } from '../../platform/http/idempotency.ts';
 import { decodeCursor, pageOf } from '../../platform/http/page.ts';
 import type { Change } from '../../platform/http/change.ts';
+import { sendMail } from '../notifications/index.ts';
 import { auditEntry, type AuditEntry } from '../audit/index.ts';
 import {
   accessLocked,
@@ -16,6 +17,7 @@ import {
   requireReinstatable,
   type StaffActor,
 } from './queries/access.ts';
+import { MAIL_SPACING_S, newAccountToken } from './account-tokens.ts';
 import { revokeSessionsOf } from './queries/sessions.ts';
 import {
   grantRoles,
@@ -59,7 +61,19 @@ function audited(deps: Deps, actor: StaffActor, on: Change, entry: Pick<AuditEnt
   });
 }
 
-/** One batch: account, roles and audit. The invitation goes out after the reply. */
+const INVITATION_TTL_S = 3 * 86_400;
+
+/** After the reply; a repeat of the same request sends no second mail. */
+export function inviteLater(deps: Deps, id: string): void {
+  deps.defer(async () => {
+    const options = { ttlS: INVITATION_TTL_S, spacingS: MAIL_SPACING_S };
+    const { link, statement } = await newAccountToken(deps, id, 'password_reset', options);
+    const [[row]] = await deps.db.writeResent(statement);
+    if (row) await sendMail(deps, { to: row.email, template: 'staff_invitation', params: link });
+  });
+}
+
+/** One batch: account, roles and audit. */
 export async function createUser(deps: Deps, actor: StaffActor, on: Change, input: NewUser): Promise<User> {
   const roleIds = [...new Set(input.role_ids)];
   const row = await deps.db.commit(

@@ -9,7 +9,11 @@ import { AccessQuery, ApiKey, ApiKeyList, NewApiKey, ShownApiKey } from '../admi
 import { createApiKey, forgetKey, getApiKey, listApiKeys, revokeApiKey } from '../api-keys.ts';
 import { Path, staffOf } from './actor.ts';
 
-const reading = { tag: 'Access', auth: 'staff', permission: 'api_keys:read' } as const satisfies Partial<Operation>;
+const reading = {
+  tag: 'Admin: access',
+  auth: 'staff',
+  permission: 'api_keys:read',
+} as const satisfies Partial<Operation>;
 const writing = { ...reading, permission: 'api_keys:write', apiKeys: 'refused' } as const satisfies Partial<Operation>;
 
 export const apiKeyRoutes = new Hono<AppEnv>()

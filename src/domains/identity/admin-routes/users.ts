@@ -6,10 +6,10 @@ import { reply } from '../../../platform/http/reply.ts';
 import { body, params, query } from '../../../platform/http/validate.ts';
 import type { AppContext, AppEnv } from '../../../platform/http/context.ts';
 import { NewUser, User, UserList, UserPatch, UserQuery } from '../admin-schema.ts';
-import { createUser, getUser, listUsers, settledUser, updateUserBy } from '../users.ts';
+import { createUser, getUser, inviteLater, listUsers, settledUser, updateUserBy } from '../users.ts';
 import { Path, staffOf } from './actor.ts';
 
-const reading = { tag: 'Access', auth: 'staff', permission: 'users:read' } as const satisfies Partial<Operation>;
+const reading = { tag: 'Admin: access', auth: 'staff', permission: 'users:read' } as const satisfies Partial<Operation>;
 const writing = { ...reading, permission: 'users:write', apiKeys: 'refused' } as const satisfies Partial<Operation>;
 
 async function show(c: AppContext, user: User, status: 200 | 201 = 200) {
@@ -32,8 +32,15 @@ export const userRoutes = new Hono<AppEnv>()
       const deps = c.get('deps');
       return createOnce(
         c,
-        async (on) => show(c, await createUser(deps, staffOf(c), on, c.req.valid('json')), 201),
-        async (id) => show(c, await getUser(deps, id), 201),
+        async (on) => {
+          const user = await createUser(deps, staffOf(c), on, c.req.valid('json'));
+          inviteLater(deps, user.id);
+          return show(c, user, 201);
+        },
+        async (id) => {
+          inviteLater(deps, id);
+          return show(c, await getUser(deps, id), 201);
+        },
       );
     },
   )

@@ -109,11 +109,11 @@ function badRequests(verb: string, path: string, operation: ApiOperation): BadRe
     ...[...paths, ...badQueries(operation), ...badHeaders(operation, headerNames)].map(withBody),
     ...bodies.flatMap((body) => [...badBodies(body), ...badMembers(examples, schema ?? {}, body)]),
     ...(verb !== 'get' && valid === undefined ? hugeBodies('{}') : []),
-    ...(verb === 'post' && valid === undefined ? unsignedBodies() : []),
+    ...(path.includes('/webhooks/') ? unsignedBodies() : []),
   ];
 }
 
-/** A POST without a described body reads it raw, and believes nothing that is not signed. */
+/** A webhook reads its body raw, and believes nothing that is not signed. */
 function unsignedBodies(): BadRequest[] {
   const signatures = [
     '',

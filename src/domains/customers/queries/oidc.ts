@@ -11,7 +11,7 @@ export function insertCustomerOfNew(customer: Pick<CustomerRow, 'id' | 'first_na
 /** None for staff. */
 export function customerByIdentity({ provider, subject }: { provider: string; subject: string }): Sql<CustomerRow> {
   return sql<CustomerRow>`
-    select c.id, a.email, c.first_name, c.last_name, c.phone, c.created_at
+    select c.id, a.version, a.email, c.first_name, c.last_name, c.phone, c.created_at
     from oidc_identities i join customers c on c.id = i.account_id join accounts a on a.id = c.id
     where i.provider = ${provider} and i.subject = ${subject} and a.status = 'active'`;
 }

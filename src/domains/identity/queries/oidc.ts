@@ -123,7 +123,7 @@ export function liveTicket(accountId: string, digest: string): Sql {
   return sql`
     select from account_tokens
     where digest = ${digest} and account_id = ${accountId}::uuid and purpose = 'second_factor'
-      and used_at is null and expires_at > now()`;
+      and expires_at > now()`;
 }
 
 /** Aborts unless it is the first one to spend it. It holds the account's row, as linkedAccount() does. */
@@ -132,9 +132,8 @@ export function spendTicket(accountId: string, digest: string): Sql {
     with a as (
       select id from accounts where id = ${accountId}::uuid and status = 'active' for update
     ), spent as (
-      update account_tokens t set used_at = now() from a
-      where t.digest = ${digest} and t.account_id = a.id and t.purpose = 'second_factor'
-        and t.used_at is null and t.expires_at > now()
+      delete from account_tokens t using a
+      where t.digest = ${digest} and t.account_id = a.id and t.purpose = 'second_factor' and t.expires_at > now()
       returning 1
     )
     select require(exists (select from spent), 'unauthenticated', ${TICKET_SPENT}::jsonb)`;

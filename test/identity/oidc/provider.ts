@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type JsonWebKey, type KeyObject, sign } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import Provider, { type Configuration, type KoaContextWithOIDC } from 'oidc-provider';
+import { Provider, type Configuration, type KoaContextWithOIDC } from 'oidc-provider';
 
 export interface Claims {
   email?: string;
@@ -73,7 +73,7 @@ export async function startOidcServer(options: OidcServerOptions): Promise<OidcS
 function configuration(state: OidcServer, options: OidcServerOptions, jwk: JsonWebKey): Configuration {
   return {
     clients: [{ ...state.client, redirect_uris: [options.redirectUri] }],
-    jwks: { keys: [jwk] } as NonNullable<Configuration['jwks']>,
+    jwks: { keys: [jwk] },
     cookies: { keys: ['cookies of the test'] },
     claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['given_name', 'family_name'] },
     conformIdTokenClaims: options.claimsAtUserinfoOnly,

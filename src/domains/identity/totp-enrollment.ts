@@ -6,7 +6,7 @@ import { unixSeconds } from '../../platform/clock.ts';
 import { verifyPassword } from '../../platform/auth/password.ts';
 import { auditEntry } from '../audit/index.ts';
 import { assertUnlocked, countFailure, passAttempt, readLock, reentryAttempt, type Attempt } from './lockout.ts';
-import { proofById, requireSameProof, type ProofRow } from './queries/sign-in.ts';
+import { proofById, type ProofRow } from './queries/sign-in.ts';
 import { revokeSessionsOf } from './queries/sessions.ts';
 import {
   confirmSecret,
@@ -53,7 +53,7 @@ export async function enroll(deps: Deps, person: Person, password: string): Prom
   const { attempt, account } = await readProof(deps, person);
   await assertPassword(deps, attempt, account, password);
   const secret = base32(randomBytes(deps.ids, SECRET_BYTES));
-  await deps.db.write(...passAttempt(attempt), requireSameProof(account), putPendingSecret(account.id, secret));
+  await deps.db.write(...passAttempt(attempt), putPendingSecret(account.id, secret));
   return { secret, otpauth_uri: otpauthUri(secret, { issuer: deps.config.SERVICE_NAME, account: account.email }) };
 }
 

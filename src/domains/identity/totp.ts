@@ -52,13 +52,13 @@ export function stepAt(unixS: number): number {
 }
 
 /** HOTP of one counter value (RFC 4226, 5.3). */
-export function codeAt(secret: Uint8Array, step: number, digits = DIGITS): string {
+export function codeAt(secret: Uint8Array, step: number): string {
   const counter = Buffer.alloc(8);
   counter.writeBigUInt64BE(BigInt(step));
   const mac = createHmac('sha1', secret).update(counter).digest();
   const offset = mac.readUInt8(mac.length - 1) & 0x0f;
   const number = mac.readUInt32BE(offset) & 0x7fffffff;
-  return String(number % 10 ** digits).padStart(digits, '0');
+  return String(number % 10 ** DIGITS).padStart(DIGITS, '0');
 }
 
 /** The step that a code belongs to, of those in the window and after `lastStep`, which was the last one used; else null. */

@@ -10,7 +10,7 @@ export const auditAdminRoutes = new Hono<AppEnv>().get(
   '/admin/audit-log',
   operation({
     summary: 'Who did what, newest first',
-    tag: 'Admin: access',
+    tag: 'Access',
     auth: 'staff',
     permission: 'audit_log:read',
     replies: { 200: AuditLogEntryList },

@@ -12,7 +12,7 @@ import { AdminCustomer, AdminCustomerList, AdminCustomerPatch, AdminCustomerQuer
 
 const Path = z.object({ id: uuid });
 const reading = {
-  tag: 'Admin: customers',
+  tag: 'Customers',
   auth: 'staff',
   permission: 'customers:read',
 } as const satisfies Partial<Operation>;

@@ -10,7 +10,7 @@ import { createApiKey, forgetKey, getApiKey, listApiKeys, revokeApiKey } from '.
 import { Path, staffOf } from './actor.ts';
 
 const reading = {
-  tag: 'Admin: access',
+  tag: 'Access',
   auth: 'staff',
   permission: 'api_keys:read',
 } as const satisfies Partial<Operation>;

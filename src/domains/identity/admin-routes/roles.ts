@@ -9,7 +9,7 @@ import { AccessQuery, NewRole, Role, RoleList, RolePatch } from '../admin-schema
 import { createRole, getRole, listRoles, removeRole, settledRole, updateRoleBy } from '../roles.ts';
 import { Path, staffOf } from './actor.ts';
 
-const reading = { tag: 'Admin: access', auth: 'staff', permission: 'roles:read' } as const satisfies Partial<Operation>;
+const reading = { tag: 'Access', auth: 'staff', permission: 'roles:read' } as const satisfies Partial<Operation>;
 const writing = { ...reading, permission: 'roles:write', apiKeys: 'refused' } as const satisfies Partial<Operation>;
 
 async function show(c: AppContext, role: Role, status: 200 | 201 = 200) {

@@ -9,7 +9,7 @@ import { NewUser, User, UserList, UserPatch, UserQuery } from '../admin-schema.t
 import { createUser, getUser, inviteLater, listUsers, settledUser, updateUserBy } from '../users.ts';
 import { Path, staffOf } from './actor.ts';
 
-const reading = { tag: 'Admin: access', auth: 'staff', permission: 'users:read' } as const satisfies Partial<Operation>;
+const reading = { tag: 'Access', auth: 'staff', permission: 'users:read' } as const satisfies Partial<Operation>;
 const writing = { ...reading, permission: 'users:write', apiKeys: 'refused' } as const satisfies Partial<Operation>;
 
 async function show(c: AppContext, user: User, status: 200 | 201 = 200) {

@@ -33,7 +33,10 @@ let stack: Stack;
 let fixtures: Fixtures;
 
 beforeAll(async () => {
-  stack = await startStack();
+  // No request gets as far as the provider.
+  const provider = { test: { issuer: 'http://127.0.0.1:1', client_id: 'shop' } };
+  const env = { OIDC_PROVIDERS: JSON.stringify(provider), OIDC_REDIRECT_URIS: 'https://shop.example.test/signed-in' };
+  stack = await startStack({ env });
   fixtures = await makeFixtures();
 });
 afterAll(() => stack.close());

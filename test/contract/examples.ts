@@ -116,6 +116,8 @@ export const TEXTS: readonly string[] = [
   'aaa.bbb.ccc',
   '123456',
   '0199a1b2-0000-7000-8000-00000000000e',
+  '0199a1b2-0000-7000-8000-00000000000e.aaaaaaaaaaaaaaaaaaaaaa',
+  'https://shop.example.test/signed-in',
 ];
 
 /** `items[0].quantity` */

@@ -12,12 +12,12 @@ export const OidcStart = z
   .meta({ id: 'OidcStart' });
 export type OidcStart = z.output<typeof OidcStart>;
 
-/** Visible ASCII (RFC 6749, appendix A). */
+/** Visible ASCII (RFC 6749, appendix A), but for the percent sign: one that is left over is of an escape that is none. */
 const visible = (max: number) =>
   z
     .string()
     .max(max)
-    .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII');
+    .regex(/^[\x21-\x24\x26-\x7e]+$/, 'must be visible ASCII');
 
 /** Of what the provider added to the shop's address, the parts that count (RFC 6749, 4.1.2; RFC 9207). */
 export const OidcAnswer = z

@@ -66,17 +66,12 @@ export async function countFailure(deps: Deps, attempt: Attempt): Promise<void> 
   await deps.db.write(...subjectsOf(attempt).map(noteFailure));
 }
 
-/** Forgets what was counted against the person, not what was counted against the network. */
-export function clearAttempt(attempt: Attempt): Sql[] {
-  return attempt.own.map(clearFailures);
-}
-
 /**
  * For the head of the batch that a right answer runs. It looks at the locks again: of a thousand guesses sent at once
  * all were read before the first one counted, and the right one among them must not pass.
  */
 export function passAttempt(attempt: Attempt): Sql[] {
-  return [requireUnlocked(digestsOf(attempt)), ...clearAttempt(attempt)];
+  return [requireUnlocked(digestsOf(attempt)), ...attempt.own.map(clearFailures)];
 }
 
 export function readLock(attempt: Attempt): Sql<LockRow> {

@@ -47,7 +47,7 @@ export function fromBase32(text: string): Uint8Array {
 }
 
 /** The 30-second step that a moment, in seconds since the epoch, lies in. */
-export function stepAt(unixS: number): number {
+function stepAt(unixS: number): number {
   return Math.floor(unixS / STEP_S);
 }
 

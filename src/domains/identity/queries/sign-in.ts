@@ -13,8 +13,7 @@ export interface ProofRow {
   totp_last_step: number;
 }
 
-/** Of accounts as `a`. */
-export const proofColumns = sql`
+const proofColumns = sql`
   a.id, a.kind, a.email, a.password_hash, a.totp_secret, a.totp_confirmed_at is not null as totp_active, a.totp_last_step`;
 
 export interface SignInRow extends ProofRow {

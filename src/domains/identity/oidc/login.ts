@@ -107,11 +107,14 @@ export async function finishOidcLogin(
   answer: OidcAnswer,
   verifier: string,
 ): Promise<OidcProfile> {
-  const login = await takeLogin(deps, provider, answer, verifier);
-  const peer = await peerOf(deps, provider);
   try {
-    return await exchange(peer, login, answer);
+    const login = await takeLogin(deps, provider, answer, verifier);
+    return await exchange(await peerOf(deps, provider), login, answer);
   } catch (error) {
-    throw toRefusal(error);
+    const refusal = toRefusal(error);
+    if (refusal instanceof AppError && refusal.code === 'unauthenticated') {
+      deps.metrics.count('ecommerce_logins_total', ['failure']);
+    }
+    throw refusal;
   }
 }

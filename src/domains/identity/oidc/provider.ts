@@ -69,7 +69,7 @@ export async function peerOf(deps: Deps, name: string): Promise<Peer> {
     signal: AbortSignal.timeout(OIDC_TIMEOUT_MS),
     [oauth.customFetch]: providerFetch(deps),
     // The configuration refuses such an issuer in production.
-    [oauth.allowInsecureRequests]: issuer.startsWith('http:'),
+    [oauth.allowInsecureRequests]: /^http:/i.test(issuer),
   };
   const { server, keys } = await discovered(deps.clock, issuer, bounds);
   return {

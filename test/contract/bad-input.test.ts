@@ -60,6 +60,15 @@ test.each(operations)('$name replaces a bad X-Request-Id', async ({ verb, path }
   }
 });
 
+test.each(operations.filter(({ operation }) => '428' in operation.responses))(
+  '$name needs If-Match',
+  async ({ verb, path }) => {
+    const headers = { authorization: `Bearer ${fixtures.staffToken}` };
+    const response = await stack.fetch(fill(path), { method: verb.toUpperCase(), headers });
+    expect(await response.json()).toMatchObject({ status: 428, code: 'precondition_required', param: 'If-Match' });
+  },
+);
+
 test.each([...new Set(operations.map(({ path }) => path))])('%s refuses methods it does not have', async (path) => {
   const before = await digests();
   const has = new Set(Object.keys(document.paths[path] ?? {}));
@@ -78,7 +87,7 @@ test.each(operations.filter(({ path }) => path.includes('{')))(
     for (const name of pathNames(path)) {
       for (const dots of ['..', '%2e%2e', '%2e', '.%2E']) {
         const response = await stack.fetch(fill(path, { [name]: dots }), { method: verb.toUpperCase() });
-        expect(verb === 'get' ? [200, 404] : [404, 405]).toContain(response.status);
+        expect(verb === 'get' ? [200, 401, 404] : [404, 405]).toContain(response.status);
       }
     }
     expect(await digests()).toEqual(before);
@@ -148,7 +157,11 @@ async function refusalFault(
   const response = await stack
     .fetch(`${bad.path ?? fill(path)}${query === '' ? '' : `?${query}`}`, {
       method: verb.toUpperCase(),
-      headers: { ...(needsToken && { authorization: `Bearer ${token}` }), ...lowerCase(headers) },
+      headers: {
+        ...(needsToken && { authorization: `Bearer ${token}` }),
+        ...('428' in operation.responses && { 'if-match': '*' }),
+        ...lowerCase(headers),
+      },
       ...(body !== undefined && { body, duplex: 'half' }),
     })
     .catch((error: unknown) => error as Error);

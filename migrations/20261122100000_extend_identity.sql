@@ -29,17 +29,20 @@ create table login_failures (
 );
 create index login_failures_updated on login_failures (updated_at);
 
--- Tokens that travel by mail: only their digests are kept, one for each account and purpose, until it is used.
+-- Single-use tokens, of which only the digests are kept. One that travels by mail takes the place of the one before it,
+-- and is gone when it is used.
 create table account_tokens (
+  digest text primary key,
   account_id uuid not null references accounts on delete cascade,
-  purpose text not null check (purpose in ('password_reset', 'email_verification', 'email_change')),
-  digest text not null unique,
-  -- The address that the token proves.
+  purpose text not null check (purpose in ('password_reset', 'email_verification', 'second_factor')),
+  -- The address that it was mailed to.
   email text,
   created_at timestamptz not null default now(),
   expires_at timestamptz not null,
-  primary key (account_id, purpose)
+  used_at timestamptz
 );
+create unique index account_tokens_mailed on account_tokens (account_id, purpose) where purpose <> 'second_factor';
+create index account_tokens_account on account_tokens (account_id);
 create index account_tokens_expiry on account_tokens (expires_at);
 
 create table recovery_codes (
@@ -64,7 +67,7 @@ create table oidc_logins (
   nonce text not null,
   code_verifier text not null,
   redirect_uri text not null,
-  browser_digest text,
+  browser_digest text not null,
   expires_at timestamptz not null
 );
 create index oidc_logins_expiry on oidc_logins (expires_at);

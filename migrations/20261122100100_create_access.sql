@@ -10,6 +10,9 @@ create table roles (
   updated_at timestamptz not null default now()
 );
 
+-- Staff are few among many customers.
+create index accounts_staff on accounts (id desc) where kind = 'staff';
+
 create table account_roles (
   account_id uuid not null references accounts on delete cascade,
   role_id uuid not null references roles,

@@ -11,16 +11,16 @@ import { auditAdminRoutes } from './domains/audit/index.ts';
 import { cartRoutes } from './domains/cart/index.ts';
 import { catalogRoutes } from './domains/catalog/index.ts';
 import { checkoutRoutes } from './domains/checkout/index.ts';
-import { customerRoutes } from './domains/customers/index.ts';
+import { customerAdminRoutes, customerRoutes } from './domains/customers/index.ts';
 import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
 import { createPushRoutes } from './platform/telemetry/push/routes.ts';
 import { healthRoutes } from './health.ts';
-import { gatekeeper, identityRoutes } from './domains/identity/index.ts';
 import { inventoryAdminRoutes } from './domains/inventory/index.ts';
 import { metricsRoutes } from './metrics-routes.ts';
 import { marketRoutes } from './domains/markets/index.ts';
 import { paymentAdminRoutes } from './domains/payments/index.ts';
-import { orderRoutes } from './domains/orders/index.ts';
+import { gatekeeper, identityAdminRoutes, identityRoutes } from './domains/identity/index.ts';
+import { orderRoutes, privacyAdminRoutes, privacyRoutes } from './domains/orders/index.ts';
 
 /** Middleware in the order of the design; then one chained sub-app per domain, so that `AppType` is typed for hono/client. */
 export function createApp() {
@@ -32,10 +32,14 @@ export function createApp() {
     .route('/', catalogRoutes)
     .route('/', cartRoutes)
     .route('/', orderRoutes)
+    .route('/', privacyRoutes)
+    .route('/', privacyAdminRoutes)
     .route('/', checkoutRoutes)
     .route('/', inventoryAdminRoutes)
     .route('/', paymentAdminRoutes)
-    .route('/', auditAdminRoutes);
+    .route('/', auditAdminRoutes)
+    .route('/', identityAdminRoutes)
+    .route('/', customerAdminRoutes);
   const app = new Hono<AppEnv>()
     .use(observe, securityHeaders, corsByConfig, limitHeaders)
     // A push has its own limit.

@@ -113,9 +113,9 @@ interface LineContext {
 
 const UNMATCHED = 'unmatched';
 
-/** The pattern that answered, such as /api/v1/carts/:id; unmatched paths share one value. */
+/** The pattern that answered, such as /api/v1/carts/:id; unmatched paths share one value. Middleware takes `next`. */
 function routeOf(c: AppContext): string {
-  const matched = c.req.matchedRoutes.findLast((route) => route.method !== 'ALL');
+  const matched = c.req.matchedRoutes.findLast(({ method, handler }) => method !== 'ALL' || handler.length < 2);
   return matched?.path ?? UNMATCHED;
 }
 

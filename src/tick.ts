@@ -3,8 +3,14 @@ import { drainOutbox } from './domains/events/index.ts';
 import { gaugeRow } from './gauges/queries.ts';
 import { removeDoneKeys } from './platform/http/idempotency.ts';
 import { removeExpiredCarts } from './domains/cart/index.ts';
-import { removeExpiredSessions, republishRevocations } from './domains/identity/index.ts';
 import { settleOpenRequests } from './domains/payments/index.ts';
+import {
+  removeExpiredOidcLogins,
+  removeExpiredSessions,
+  removeExpiredTokens,
+  removeOldFailures,
+  republishRevocations,
+} from './domains/identity/index.ts';
 import { settleUnattended } from './domains/checkout/index.ts';
 import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
 import { describeCause } from './platform/http/problem.ts';
@@ -33,6 +39,9 @@ async function tick(deps: Deps, gauges: Gauges): Promise<void> {
     removeDoneKeys,
     removeExpiredCarts,
     removeExpiredSessions,
+    removeExpiredTokens,
+    removeExpiredOidcLogins,
+    removeOldFailures,
   );
   await republishRevocations(deps);
   const [[sampled]] = await deps.db.read(gaugeRow);

@@ -9,6 +9,7 @@ export const ERRORS = {
   totp_enrollment_required: [403, 'Set up a second factor first'],
   not_found: [404, 'Not found'],
   method_not_allowed: [405, 'Method not allowed'],
+  account_not_linked: [409, 'No account can be tied to this sign-in'],
   cart_already_completed: [409, 'The cart has an order already'],
   cart_changed: [409, 'The cart has changed'],
   conflict: [409, 'In conflict with what is there'],

@@ -114,7 +114,11 @@ export const TEXTS: readonly string[] = [
   'USD',
   'a@example.test',
   'aaa.bbb.ccc',
+  '123456',
+  '2099-01-01T00:00:00Z',
   '0199a1b2-0000-7000-8000-00000000000e',
+  '0199a1b2-0000-7000-8000-00000000000e.aaaaaaaaaaaaaaaaaaaaaa',
+  'https://shop.example.test/signed-in',
 ];
 
 /** `items[0].quantity` */

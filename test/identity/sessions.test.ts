@@ -32,6 +32,7 @@ describe('registering', () => {
     expect(body).toEqual({
       customer: {
         id: expect.any(String),
+        version: 1,
         email,
         first_name: 'Ada',
         last_name: null,

@@ -66,7 +66,10 @@ test('orders, their value, payments, refusals and the funnel are counted, each o
   await becomes('ecommerce_payments_failed_total{provider="test"}', 1);
   await becomes('ecommerce_payment_failure_reasons_total{provider="test",reason="generic_decline"}', 1);
   await becomes('ecommerce_checkout_step_total{step="order_placed"}', 2);
-  await becomes('ecommerce_checkout_step_total{step="cart_created"}', 3);
+  // Items and addresses came with the cart, the shipping option after it: a step is a step either way.
+  for (const step of ['cart_created', 'item_added', 'address_set', 'shipping_chosen']) {
+    await becomes(`ecommerce_checkout_step_total{step="${step}"}`, 3);
+  }
   await becomes('ecommerce_http_requests_total{method="POST",route="/api/v1/orders",status="201"}', 3);
   await becomes('ecommerce_http_requests_total{method="POST",route="/api/v1/orders",status="402"}', 1);
 });

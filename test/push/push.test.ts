@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Pushgateway, Registry } from 'prom-client';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { PushGroups } from '../../src/platform/telemetry/push/groups.ts';
 import { emptyPoint, type PointFamily } from '../../src/platform/telemetry/metrics/point.ts';
 import { startStack, type Stack } from '../support/stack.ts';
@@ -38,6 +38,15 @@ test('without a token in the bindings it is closed to everybody', async () => {
   } finally {
     await closed.close();
   }
+});
+
+test('a push is counted under its route, whatever its job', async () => {
+  for (const job of ['one', 'two/instance/a']) expect((await push(job, 'counted 1\n')).status).toBe(200);
+  const counted = /^ecommerce_http_requests_total\{method="PUT",route="\/metrics\/job\/\*",status="200"\} (\d+)$/m;
+  await vi.waitFor(async () => expect(Number(counted.exec(await scrape())?.[1])).toBeGreaterThanOrEqual(2), {
+    timeout: 15_000,
+    interval: 200,
+  });
 });
 
 test("the shop's own names are refused", async () => {

@@ -30,6 +30,8 @@ export interface Stack {
   /** The Worker's structured log lines so far. */
   logs(): Record<string, unknown>[];
   worker: WorkerHandle;
+  /** What the Worker is configured with, to start another one beside it. */
+  bindings: Record<string, string>;
   close(): Promise<void>;
 }
 
@@ -69,22 +71,21 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       payments: opened(await startFaultProxy(provider.url)),
       mail: opened(await startFaultProxy(mails.url)),
     };
-    const harness = opened(
-      startWorker({
-        ...wideBindings(),
-        DATABASE_URL: database.appUrl,
-        DATABASE_ENDPOINT: proxies.neon.url,
-        UPSTASH_REDIS_REST_URL: proxies.redis.url,
-        UPSTASH_REDIS_REST_TOKEN: redisToken,
-        PAYMENT_TEST_URL: proxies.payments.url,
-        PAYMENT_TEST_SECRET: secrets.apiKey,
-        PAYMENT_TEST_WEBHOOK_SECRET: secrets.webhookSecret,
-        MAIL_API_URL: proxies.mail.url,
-        MAIL_API_TOKEN: mailToken,
-        MAIL_FROM: 'Test shop <shop@example.test>',
-        ...options.env,
-      }),
-    );
+    const bindings = {
+      ...wideBindings(),
+      DATABASE_URL: database.appUrl,
+      DATABASE_ENDPOINT: proxies.neon.url,
+      UPSTASH_REDIS_REST_URL: proxies.redis.url,
+      UPSTASH_REDIS_REST_TOKEN: redisToken,
+      PAYMENT_TEST_URL: proxies.payments.url,
+      PAYMENT_TEST_SECRET: secrets.apiKey,
+      PAYMENT_TEST_WEBHOOK_SECRET: secrets.webhookSecret,
+      MAIL_API_URL: proxies.mail.url,
+      MAIL_API_TOKEN: mailToken,
+      MAIL_FROM: 'Test shop <shop@example.test>',
+      ...options.env,
+    };
+    const harness = opened(startWorker(bindings));
     const url = (await harness.listen()).url.href.replace(/\/$/, '');
     provider.setWebhookUrl(`${url}/api/v1/webhooks/payments/test`);
     return {
@@ -97,6 +98,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       mails,
       logs: () => harness.getLogs().flatMap(({ message }) => parseLogLine(message)),
       worker: harness.getWorker(),
+      bindings,
       close,
     };
   } catch (error) {

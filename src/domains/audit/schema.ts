@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { listOf, text, timestamp, uuid } from '../../platform/http/schema.ts';
+import { listOf, timestamp, uuid } from '../../platform/http/schema.ts';
 import { pageQuery } from '../../platform/http/page.ts';
 
 /** `actor_id` is an account, or an API key where `actor_kind` is `key`; `details` holds ids and names of fields only. */
@@ -22,7 +22,19 @@ export const AuditLogEntryList = listOf(AuditLogEntry).meta({ id: 'AuditLogEntry
 export const AuditLogQuery = z.strictObject({
   ...pageQuery,
   actor_id: uuid.optional(),
-  action: text(100).optional(),
-  resource_type: text(100).optional(),
-  resource_id: text(100).optional(),
+  action: z
+    .string()
+    .max(100)
+    .regex(/^[a-z_]+\.[a-z_]+$/, 'must be such as users.create')
+    .optional(),
+  resource_type: z
+    .string()
+    .max(100)
+    .regex(/^[a-z_]+$/, 'must be such as user')
+    .optional(),
+  resource_id: z
+    .string()
+    .max(100)
+    .regex(/^[\w-]+$/, 'must be an id')
+    .optional(),
 });

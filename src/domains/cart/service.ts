@@ -15,12 +15,28 @@ import {
   requireNewCart,
   setQuantity,
 } from './queries/change.ts';
+import { lockAdoption, mergeCarts, takeOwnership } from './queries/adopt.ts';
 import type { CartPatch, NewCart, NewItem } from './schema.ts';
 import { cartView, type CartRow } from './queries/view.ts';
 
-/** One round trip; 404 for a cart that is absent, expired or somebody else's. */
+/** Reading may adopt, so a customer's read is a batch that writes; sent twice it still adopts once. */
+async function readAs(deps: Deps, customerId: string | null, id: string): Promise<CartRow | null> {
+  const view = cartView(id, customerId);
+  if (customerId === null) {
+    const [[row]] = await deps.db.read(view);
+    return row ?? null;
+  }
+  const used = { id, customerId };
+  const adoption = [...lockAdoption(used), takeOwnership(used), ...mergeCarts(id)];
+  return await deps.db.commit(adoption, view, { resend: true });
+}
+
+/**
+ * One round trip; 404 for a cart that is absent, expired or somebody else's. A guest's open cart becomes the customer's who
+ * reads it, and what their newest open cart of the same market holds moves into it.
+ */
 export async function getCart(deps: Deps, actor: Actor, id: string): Promise<CartRow> {
-  const [[row]] = await deps.db.read(cartView(id, customerIdOf(actor)));
+  const row = await readAs(deps, customerIdOf(actor), id);
   if (!row) throw notFound('cart');
   return row;
 }
@@ -48,6 +64,8 @@ export async function createCart(
     const row = await deps.db.commit(statements, cartView(id, key.customerId), { resend: true });
     if (row) {
       countStep(deps, 'cart_created');
+      if (items.length > 0) countStep(deps, 'item_added');
+      countPatched(deps, input);
       return row;
     }
   } catch (error) {
@@ -67,19 +85,26 @@ export interface CartChange {
   claim: Claim | null;
 }
 
+/** What is added comes before a merge, which takes only the room that is left; what is set comes after it, and holds. */
+interface Changes {
+  added?: readonly Sql[];
+  set?: readonly Sql[];
+}
+
 /**
  * One batch: claim, lock, change, read back; refused as a whole or done as a whole. A lost reply is resent only under a
- * claim, because a second relative change would count twice.
+ * claim, because a second relative change would count twice. A customer's change of a guest's cart adopts it.
  */
 async function change(
   deps: Deps,
   actor: Actor,
   { id, versions, claim }: CartChange,
-  statements: readonly Sql[],
+  { added = [], set = [] }: Changes,
 ): Promise<CartRow> {
   const customerId = customerIdOf(actor);
+  const [lock, merge] = customerId === null ? [[], []] : [lockAdoption({ id, customerId }), mergeCarts(id)];
   const row = await deps.db.commit(
-    [...claimStatements(claim, id), ...changeCart({ id, customerId }, versions), ...statements],
+    [...claimStatements(claim, id), ...lock, ...changeCart({ id, customerId }, versions), ...added, ...merge, ...set],
     cartView(id, customerId),
     { resend: claim !== null },
   );
@@ -92,27 +117,31 @@ function countStep({ metrics }: Deps, step: FunnelStep): void {
   metrics.count('ecommerce_checkout_step_total', [step]);
 }
 
+function countPatched(deps: Deps, patch: CartPatch): void {
+  if (patch.shipping_address) countStep(deps, 'address_set');
+  if (patch.shipping_option_id) countStep(deps, 'shipping_chosen');
+}
+
 type Verb<Input> = (deps: Deps, actor: Actor, on: CartChange, input: Input) => Promise<CartRow>;
 
 export const updateCart: Verb<CartPatch> = async (deps, actor, on, patch) => {
-  const row = await change(deps, actor, on, patchCart(on.id, patch));
-  if (patch.shipping_address) countStep(deps, 'address_set');
-  if (patch.shipping_option_id) countStep(deps, 'shipping_chosen');
+  const row = await change(deps, actor, on, { set: patchCart(on.id, patch) });
+  countPatched(deps, patch);
   return row;
 };
 
 export const addItem: Verb<NewItem> = async (deps, actor, on, item) => {
-  const row = await change(deps, actor, on, addItems(on.id, withIds(deps, [item]), 'body'));
+  const row = await change(deps, actor, on, { added: addItems(on.id, withIds(deps, [item]), 'body') });
   countStep(deps, 'item_added');
   return row;
 };
 
 /** Quantity 0 removes the line. */
 export const setItemQuantity: Verb<{ itemId: string; quantity: number }> = (deps, actor, on, { itemId, quantity }) =>
-  change(deps, actor, on, [setQuantity(on.id, itemId, quantity)]);
+  change(deps, actor, on, { set: [setQuantity(on.id, itemId, quantity)] });
 
 export const applyDiscountCode: Verb<string> = (deps, actor, on, code) =>
-  change(deps, actor, on, addDiscountCodes(on.id, [code], 'code'));
+  change(deps, actor, on, { added: addDiscountCodes(on.id, [code], 'code') });
 
 export const dropDiscountCode: Verb<string> = (deps, actor, on, code) =>
-  change(deps, actor, on, [removeDiscountCode(on.id, code)]);
+  change(deps, actor, on, { set: [removeDiscountCode(on.id, code)] });

@@ -1,2 +1,6 @@
+export { customerAdminRoutes } from './admin-routes.ts';
 export { customerRoutes } from './routes/index.ts';
-export { Address } from './schema.ts';
+export { allAddressesOf } from './queries/addresses.ts';
+export { eraseProfile, heldProfile, lockCustomer } from './queries/privacy.ts';
+export { toAddress } from './service.ts';
+export { Address, Customer, CustomerAddress } from './schema.ts';

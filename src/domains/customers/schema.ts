@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { countryCode, email, listOf, storable, text, timestamp } from '../../platform/http/schema.ts';
 import { pageQuery } from '../../platform/http/page.ts';
-import { Password, Tokens } from '../identity/index.ts';
+import { Credentials, Password, RecoveryCode, Tokens, TotpCode } from '../identity/index.ts';
 
 export const Customer = z
   .object({
@@ -78,6 +78,11 @@ export const Registration = z.strictObject({
   first_name: text(100).nullish(),
   last_name: text(100).nullish(),
 });
+
+/** `totp_code` is needed once a second factor is active. */
+export const Login = Credentials.extend({ totp_code: TotpCode.optional() });
+
+export const RecoveryLogin = Credentials.extend({ recovery_code: RecoveryCode });
 
 /** `customer` is null for staff. */
 export const SignedIn = Tokens.extend({ customer: Customer.nullable() }).meta({ id: 'SignedIn' });

@@ -32,7 +32,8 @@ const payments = sql`
    ) order by p.id)
    from payments p where p.order_id = o.id)`;
 
-function orders(where: Sql, tail: Sql): Sql<OrderRow> {
+/** Orders by a condition on `o`. */
+export function orders(where: Sql, tail: Sql): Sql<OrderRow> {
   return sql<OrderRow>`
     select o.id, o.number, o.version, o.status, o.fulfillment_status, o.currency, o.tax_inclusive, o.email,
       o.shipping_address, o.billing_address, o.shipping_option_name, o.discount_codes, o.promotions, o.note,

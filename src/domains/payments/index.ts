@@ -1,5 +1,6 @@
 export {
   appendTransaction,
+  erasePayments,
   insertPayment,
   markWebhookApplied,
   noteWebhookFailure,

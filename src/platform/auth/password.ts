@@ -47,6 +47,12 @@ export function hashPassword(password: string): Promise<string> {
   });
 }
 
+/** Whether a hash was made at another cost than today's: make it anew when the password is at hand. */
+export function needsRehash(stored: string): boolean {
+  const [, N, r, p] = stored.split('$').map(Number);
+  return N !== COST.N || r !== COST.r || p !== COST.p;
+}
+
 /** A hash of nothing, so that an unknown e-mail costs exactly one derivation, as a known one does. */
 const ABSENT = `scrypt$${COST.N}$${COST.r}$${COST.p}$${'A'.repeat(22)}==$${'A'.repeat(43)}=`;
 

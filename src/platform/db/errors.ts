@@ -49,6 +49,7 @@ interface RequireDetail {
   message?: string;
   errors?: FieldError[];
   members?: Record<string, unknown>;
+  retryAfterS?: number;
 }
 
 function fromRequire(code: string, detail: string | undefined): Error {

@@ -65,7 +65,15 @@ export const corsByConfig = createMiddleware<AppEnv>((c, next) => {
     origin: (origin) => ([...ALLOWED_ORIGINS, ...CREDENTIAL_ORIGINS].includes(origin) ? origin : null),
     credentials: CREDENTIAL_ORIGINS.includes(c.req.header('origin') ?? ''),
     allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'If-Match', 'If-None-Match', 'X-Order-Token'],
+    allowHeaders: [
+      'Authorization',
+      'Content-Type',
+      'Idempotency-Key',
+      'If-Match',
+      'If-None-Match',
+      'X-Order-Token',
+      'X-Login-Verifier',
+    ],
     exposeHeaders: [
       'ETag',
       'X-Request-Id',

@@ -6,6 +6,8 @@ import { ownedCart } from './view.ts';
 /** Days a cart lives after its last change. */
 const TTL_DAYS = 30;
 
+export const lifeEnd = sql`now() + make_interval(days => ${TTL_DAYS}::int)`;
+
 export interface CartKey {
   id: string;
   customerId: string | null;
@@ -28,7 +30,7 @@ export function changeCart({ id, customerId }: CartKey, versions: readonly numbe
         on true`,
     sql`
       update carts c
-      set version = c.version + 1, updated_at = now(), expires_at = now() + make_interval(days => ${TTL_DAYS}::int),
+      set version = c.version + 1, updated_at = now(), expires_at = ${lifeEnd},
         customer_id = coalesce(c.customer_id, ${customerId}::uuid)
       where c.id = ${id}`,
   ];
@@ -47,7 +49,7 @@ export function insertCart({ id, customerId }: CartKey, input: NewCart): Sql[] {
       ${json({ param, message: 'No market sells like that.' })}::jsonb)`,
     sql`
       insert into carts (id, market_id, customer_id, expires_at)
-      values (${id}, ${market}, ${customerId}::uuid, now() + make_interval(days => ${TTL_DAYS}::int))`,
+      values (${id}, ${market}, ${customerId}::uuid, ${lifeEnd})`,
   ];
 }
 

@@ -50,7 +50,7 @@ export const profileRoutes = new Hono<AppEnv>()
       auth: 'customer',
       limit: 'login',
       replies: { 200: Tokens },
-      errors: ['invalid_credentials', 'conflict', 'overloaded'],
+      errors: ['invalid_credentials', 'conflict', 'login_locked', 'overloaded'],
       idempotencyKey: 'ignored',
     }),
     body(PasswordChange),

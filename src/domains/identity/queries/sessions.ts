@@ -88,6 +88,30 @@ export function revokeSessionsOf(accountId: string, keptId: string | null = null
     returning id`;
 }
 
+export interface LiveSessionRow {
+  id: string;
+  created_at: string;
+  last_used_at: string;
+  expires_at: string;
+}
+
+const LISTED_MAX = 100;
+
+export function liveSessionsOf(accountId: string): Sql<LiveSessionRow> {
+  return sql<LiveSessionRow>`
+    select id, created_at, rotated_at as last_used_at, expires_at from sessions
+    where account_id = ${accountId}::uuid and revoked_at is null and expires_at > now()
+    order by rotated_at desc, id limit ${LISTED_MAX}::int`;
+}
+
+/** Answers the person's session also when it had ended before. */
+export function endSession(id: string, accountId: string): Sql<{ id: string }> {
+  return sql<{ id: string }>`
+    update sessions set revoked_at = coalesce(revoked_at, now())
+    where id = ${id}::uuid and account_id = ${accountId}::uuid
+    returning id`;
+}
+
 /** Sessions ended so lately that an access token of theirs may still be about; `sinceS` is how long one can be. */
 export function lateRevocations(sinceS: number): Sql<{ id: string }> {
   return sql<{ id: string }>`

@@ -73,6 +73,13 @@ export function noteProviderState(
     where id = ${paymentId}::uuid`;
 }
 
+/** What a settled payment may still hold of its buyer; the ledger holds amounts and the provider's references. */
+export function erasePayments(orderIds: Sql): Sql {
+  return sql`
+    update payments set token = null, next_action = null
+    where order_id in ${orderIds} and (token is not null or next_action is not null)`;
+}
+
 /** Stored before it acts, once however often it is delivered. */
 export function storeWebhook(provider: string, event: { id: string; type: string; paymentId: string | null }): Sql {
   return sql`

@@ -1,0 +1,2 @@
+drop index orders_guest_email;
+drop index carts_guest_email;

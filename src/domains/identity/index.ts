@@ -19,4 +19,4 @@ export { Credentials, Password, Tokens } from './schema.ts';
 export { endedSessions, eraseAccount, lockCustomerAccount, signInsOf } from './queries/privacy.ts';
 export { newAccountToken } from './account-tokens.ts';
 export { assertGoodPassword } from './passwords.ts';
-export { removeExpiredTokens, voidTokens } from './queries/tokens.ts';
+export { removeExpiredTokens } from './queries/tokens.ts';

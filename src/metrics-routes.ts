@@ -2,6 +2,7 @@ import { Hono } from 'hono';
 import * as z from 'zod';
 import { AppError } from './platform/errors.ts';
 import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
+import { prefersOpenMetrics, takesGzip } from './platform/telemetry/metrics/accept.ts';
 import { equalSecret } from './platform/auth/hmac.ts';
 import { reply } from './platform/http/reply.ts';
 import { operation } from './platform/http/operation.ts';
@@ -68,8 +69,8 @@ export const metricsRoutes = new Hono<AppEnv>()
     async (c) => {
       requireMetricsToken(c);
       const families = await withinTime(aggregatorOf(c.env).families());
-      const isOpenMetrics = (c.req.header('accept') ?? '').includes('application/openmetrics-text');
-      const gzip = /\bgzip\b/.test(acceptedEncodings(c));
+      const isOpenMetrics = prefersOpenMetrics(c.req.header('accept') ?? '');
+      const gzip = takesGzip(acceptedEncodings(c));
       return new Response(isOpenMetrics ? renderOpenMetrics(families) : renderText(families), {
         headers: {
           'content-type': isOpenMetrics ? OPEN_METRICS : TEXT,

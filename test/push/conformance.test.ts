@@ -13,7 +13,7 @@ let gateway: Program;
 beforeAll(async () => {
   if (!isThere) return;
   stack = await startStack({ env: { METRICS_TOKEN: TOKEN } });
-  gateway = await startProgram('prometheus-pushgateway', []);
+  gateway = await startProgram('prometheus-pushgateway', ['--persistence.file=']);
 });
 afterAll(async () => {
   await gateway?.close();

@@ -28,6 +28,7 @@ describe('redact', () => {
       'fetch https://api.example.test/v1/charge?[redacted] failed',
     ],
     ['GET /reset?code=abc', 'GET /reset?[redacted]'],
+    ['GET /café?code=abc', 'GET /café?[redacted]'],
     ['https://x.test/cb#access_token=abc', 'https://x.test/cb#[redacted]'],
     [`cart ${CART} is gone`, 'cart [redacted] is gone'],
     [`/carts/${CART}/items`, '/carts/[redacted]/items'],

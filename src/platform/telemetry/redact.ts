@@ -25,7 +25,7 @@ const RULES: readonly Rule[] = [
   // User information; a password may hold anything but a space.
   { sign: '://', pattern: /(?<=[a-z][a-z\d+.-]{0,20}:\/\/)[^\s"<>]*@/gi, replacement: `${REDACTED}@` },
   // Query strings and fragments, also of a path alone.
-  { sign: '?', pattern: /(?<=[\w/.)\]%*~-])\?[^\s"<>]+/g, replacement: `?${REDACTED}` },
+  { sign: '?', pattern: /(?<=[\w/.)\]%*~\u0080-\uffff-])\?[^\s"<>]+/g, replacement: `?${REDACTED}` },
   { sign: '#', pattern: /(?<=\S)#[^\s"<>=]*=[^\s"<>]*/g, replacement: `#${REDACTED}` },
   { sign: ' ', pattern: /\b(Bearer|Basic)\s+[\w.~+/=-]{8,}/gi, replacement: `$1 ${REDACTED}` },
   // A JWT, or what is left of one.

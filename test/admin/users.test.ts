@@ -124,11 +124,13 @@ describe('the list', () => {
 
 test('a customer is not found among the staff', async () => {
   const { id } = await register(stack);
+  const before = await stateOf(stack, 'accounts', 'account_roles', 'sessions', 'audit_log');
   for (const missing of [id, randomUUID()]) {
     expect(refusal(await owner.get(`/users/${missing}`))).toEqual([404, 'not_found', 'id']);
     expect(refusal(await owner.patch(`/users/${missing}`, { name: 'X' }))).toEqual([404, 'not_found', 'id']);
     expect(refusal(await owner.remove(`/users/${missing}`))).toEqual([404, 'not_found', 'id']);
   }
+  expect(await stateOf(stack, 'accounts', 'account_roles', 'sessions', 'audit_log')).toEqual(before);
 });
 
 describe('a change', () => {

@@ -4,16 +4,17 @@ import * as z from 'zod';
 import { send } from './load.ts';
 import { cpuSeconds, workerdPids } from './process-cpu.ts';
 import { startShopParts } from './shop.ts';
-import { median, table } from './table.ts';
+import { table } from './table.ts';
 import { startTraceReceiver } from './trace-receiver.ts';
 import type { Workers } from './workerd.ts';
 
-const ROUNDS = 5;
-const REQUESTS = 2_000;
+/** Many short ones in turn, so that what else the machine does meets all alike. */
+const ROUNDS = 24;
+const REQUESTS = 500;
 const WARM_UP = 2_000;
 const CONNECTIONS = 16;
 /** Longer than the wait before a flush of counts or of spans: what is sent behind the replies is part of the cost. */
-const SETTLE_MS = 1_500;
+const SETTLE_MS = 2_500;
 
 /** The Worker without telemetry, which no binding can make: nothing is counted and nothing is flushed. */
 const withoutTelemetry = (root: string): string => `
@@ -58,13 +59,13 @@ try {
       const pid = workerdPids().find((pid) => !known.has(pid)) ?? '';
       subjects.push({ name, url: await productUrl(workers.shop), pid, workers });
     }
-    rows.push(...rowsOf(read, await measure(subjects)));
+    rows.push(...rowsOf(read, subjects, await measure(subjects)));
     for (const { workers } of subjects) await workers.close();
   }
   console.log(table(['product read: telemetry', 'CPU us/request', 'more than none', 'ratio to none'], rows));
   console.log(
     `(${ROUNDS} rounds of ${REQUESTS} requests each in turn over ${CONNECTIONS} connections after ${WARM_UP} of warm-up; ` +
-      `CPU of the whole workerd process with the aggregator, medians of the rounds, ratios within a round)`,
+      `CPU of the whole workerd process, with the aggregator and what is sent behind the replies)`,
   );
 } finally {
   await parts.close();
@@ -77,26 +78,22 @@ async function productUrl(shop: URL): Promise<URL> {
   return new URL(`/api/v1/products/${product.handle}`, shop);
 }
 
-/** Microseconds of CPU a request by setting, one number a round. */
-async function measure(subjects: readonly Subject[]): Promise<Map<string, number[]>> {
-  const costs = new Map<string, number[]>(subjects.map(({ name }) => [name, []]));
+/** Microseconds of CPU a request by subject, with what comes behind the replies. */
+async function measure(subjects: readonly Subject[]): Promise<number[]> {
   for (const { url } of subjects) await send(() => url, WARM_UP, CONNECTIONS);
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  const before = subjects.map(({ pid }) => cpuSeconds(pid));
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const { name, url, pid } of subjects) {
-      const before = cpuSeconds(pid);
-      await send(() => url, REQUESTS, CONNECTIONS);
-      await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-      costs.get(name)?.push((1e6 * (cpuSeconds(pid) - before)) / REQUESTS);
-    }
+    for (const { url } of subjects) await send(() => url, REQUESTS, CONNECTIONS);
   }
-  return costs;
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  return subjects.map(({ pid }, n) => (1e6 * (cpuSeconds(pid) - (before[n] ?? Number.NaN))) / (ROUNDS * REQUESTS));
 }
 
-function rowsOf(read: string, costs: ReadonlyMap<string, readonly number[]>): string[][] {
-  const [none = []] = costs.values();
-  return [...costs].map(([name, costUs]) => {
-    const more = median(costUs.map((cost, round) => cost - (none[round] ?? Number.NaN)));
-    const ratio = median(costUs.map((cost, round) => cost / (none[round] ?? Number.NaN)));
-    return [`${read}: ${name}`, median(costUs).toFixed(0), more.toFixed(0), ratio.toFixed(2)];
+function rowsOf(read: string, subjects: readonly Subject[], costsUs: readonly number[]): string[][] {
+  const [none = Number.NaN] = costsUs;
+  return subjects.map(({ name }, n) => {
+    const costUs = costsUs[n] ?? Number.NaN;
+    return [`${read}: ${name}`, costUs.toFixed(0), (costUs - none).toFixed(0), (costUs / none).toFixed(2)];
   });
 }

@@ -52,7 +52,7 @@ try {
   if (svgFile !== undefined) {
     const title = `Heap of the Worker's isolate over ${REQUESTS.toLocaleString('en')} traced requests`;
     const day = new Date().toISOString().slice(0, 10);
-    const caption = `Drawn by bench/trace-heap.ts from workerd's inspector, after ${WARM_UP.toLocaleString('en')} requests of warm-up and a full collection at each point; ${day}.`;
+    const caption = `Drawn by bench/trace-heap.ts from workerd's inspector: ${WARM_UP.toLocaleString('en')} requests of warm-up, garbage collected at each point; ${day}.`;
     await writeFile(svgFile, drawHeap(series, { title, caption }));
     console.log(svgFile);
   }

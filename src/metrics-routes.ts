@@ -2,6 +2,7 @@ import { Hono } from 'hono';
 import * as z from 'zod';
 import { AppError } from './platform/errors.ts';
 import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
+import { prefersOpenMetrics, takesGzip } from './platform/telemetry/metrics/accept.ts';
 import { equalSecret } from './platform/auth/hmac.ts';
 import { reply } from './platform/http/reply.ts';
 import { operation } from './platform/http/operation.ts';
@@ -22,6 +23,10 @@ function requireMetricsToken(c: AppContext): void {
   }
 }
 
+function unavailable(cause: unknown): never {
+  throw new AppError('dependency_unavailable', 'The counts cannot be read right now.', { cause, retryAfterS: 5 });
+}
+
 async function withinTime<T>(work: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | null = null;
   const late = new Promise<never>((_resolve, reject) => {
@@ -30,7 +35,7 @@ async function withinTime<T>(work: Promise<T>): Promise<T> {
   try {
     return await Promise.race([work, late]);
   } catch (cause) {
-    throw new AppError('dependency_unavailable', 'The counts cannot be read right now.', { cause, retryAfterS: 5 });
+    return unavailable(cause);
   } finally {
     if (timer !== null) clearTimeout(timer);
   }
@@ -68,8 +73,8 @@ export const metricsRoutes = new Hono<AppEnv>()
     async (c) => {
       requireMetricsToken(c);
       const families = await withinTime(aggregatorOf(c.env).families());
-      const isOpenMetrics = (c.req.header('accept') ?? '').includes('application/openmetrics-text');
-      const gzip = /\bgzip\b/.test(acceptedEncodings(c));
+      const isOpenMetrics = prefersOpenMetrics(c.req.header('accept') ?? '');
+      const gzip = takesGzip(acceptedEncodings(c));
       return new Response(isOpenMetrics ? renderOpenMetrics(families) : renderText(families), {
         headers: {
           'content-type': isOpenMetrics ? OPEN_METRICS : TEXT,
@@ -87,12 +92,12 @@ export const metricsRoutes = new Hono<AppEnv>()
       tag: 'Operations',
       auth: 'metrics',
       replies: { 200: RemoteWrite },
-      errors: ['unauthenticated', 'not_found'],
+      errors: ['unauthenticated', 'not_found', 'dependency_unavailable'],
       idempotencyKey: 'ignored',
     }),
     async (c) => {
       requireMetricsToken(c);
-      const report = await aggregatorOf(c.env).pushNow();
+      const report = await aggregatorOf(c.env).pushNow().catch(unavailable);
       if (report === null) throw new AppError('not_found', 'Remote write is off: REMOTE_WRITE_URL is not set.');
       return reply(c, RemoteWrite, report);
     },

@@ -32,7 +32,8 @@ export function runtimeOf(env: object): Runtime | ConfigError {
 }
 
 /** What follows /carts/, and 22 base64url characters anywhere else: with a capital, as handles never have one. */
-const CAPABILITY = /(?<=\/carts\/)(?:[\w-]{22}|[^/]+)|(?<![\w-])(?=[\w-]*[A-Z])[\w-]{22}(?![\w-])/g;
+const CAPABILITY =
+  /(?<=\/carts(?:\/|%2[Ff]))(?:[\w-]{22}|[^/]+)|(?:(?<![\w-])|(?<=%[\dA-Fa-f]{2}))(?=[\w-]*[A-Z])[\w-]{22}(?![\w-])/g;
 
 async function fingerprint(id: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(id));
@@ -182,7 +183,14 @@ export const observe = createMiddleware<AppEnv>(async (c, next) => {
   if (runtime instanceof ConfigError) {
     const log = createLogger({ LOG_LEVEL: 'info', LOG_FORMAT: 'json', SERVICE_NAME: 'ecommerce-api' }, systemClock.now);
     log.log('fatal', 'misconfigured', {
+      ...traceOf(record),
       request_id: await loggable(requestId),
+      method: redact(c.req.method),
+      path: await loggable(c.req.path),
+      status: 503,
+      duration_ms: 0,
+      user_id: null,
+      order_id: null,
       faults: runtime.faults.map((fault) => redact(fault)),
     });
     const refusal = problem(c, new AppError('misconfigured', 'The operator has to correct the configuration.'));

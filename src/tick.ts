@@ -17,7 +17,6 @@ import { describeCause } from './platform/http/problem.ts';
 import { flushSpans, traceOf } from './observe.ts';
 import { redact } from './platform/telemetry/redact.ts';
 import { becauseOf, releaseAllOverdue } from './domains/inventory/index.ts';
-import { seriesKey } from './platform/telemetry/metrics/buffer.ts';
 import { startRecord } from './platform/telemetry/record.ts';
 import { toTaskSpan } from './platform/telemetry/trace/root.ts';
 import { unixSeconds } from './platform/clock.ts';
@@ -45,11 +44,9 @@ async function tick(deps: Deps, gauges: Gauges): Promise<void> {
   );
   await republishRevocations(deps);
   const [[sampled]] = await deps.db.read(gaugeRow);
-  const { SERVICE_VERSION, ENVIRONMENT } = deps.config;
   await gauges.setGauges({
     ...sampled,
     ecommerce_tick_last_success_timestamp_seconds: unixSeconds(deps.clock),
-    [seriesKey('ecommerce_build_info', [SERVICE_VERSION, ENVIRONMENT])]: 1,
   });
   deps.log.log('info', 'tick', {
     orders_settled: settled,

@@ -12,7 +12,7 @@ const PLAIN = /^[!#-&(-[\]-~]+$/;
 const SHARED_MAX = 35;
 
 async function frequentPasswords(): Promise<string[]> {
-  const file = fileURLToPath(import.meta.resolve(`${SOURCE}/src/passwords.json`));
+  const file = fileURLToPath(import.meta.resolve('@zxcvbn-ts/language-common/src/passwords.json'));
   const ranked: unknown = JSON.parse(await readFile(file, 'utf8'));
   if (!Array.isArray(ranked)) throw new Error(`${SOURCE} holds no list of passwords any more`);
   const texts = ranked.map((entry) => String(entry).normalize('NFKC').toLowerCase());

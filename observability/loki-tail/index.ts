@@ -1,3 +1,5 @@
+import { redact } from '../../src/platform/telemetry/redact.ts';
+
 /**
  * A tail Worker that ships the shop's log lines to Loki. Opt in: deploy it by its own wrangler.toml, then name it under
  * `tail_consumers` of the shop. Labels are service, env and level only: anything with many values (a request id, a path)
@@ -56,7 +58,7 @@ export function toStreams(items: readonly TailItem[], env: string): Stream[] {
       add(
         { service: script, env, level: 'fatal' },
         timestamp,
-        JSON.stringify({ level: 'fatal', msg: name, cause: message }),
+        JSON.stringify({ level: 'fatal', msg: name, cause: redact(message) }),
       );
     }
   }

@@ -86,10 +86,12 @@ describe('customers', () => {
   });
 
   test('are not staff', async () => {
+    const before = await stateOf(stack, 'accounts', 'audit_log');
     for (const id of [clerk.id, randomUUID()]) {
       expect(refusal(await support.get(`/customers/${id}`))).toEqual([404, 'not_found', 'id']);
       expect(refusal(await support.patch(`/customers/${id}`, { phone: null }))).toEqual([404, 'not_found', 'id']);
     }
+    expect(await stateOf(stack, 'accounts', 'audit_log')).toEqual(before);
   });
 
   test('are for those who hold the permission', async () => {

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { register } from '../support/people.ts';
-import type { Json } from '../support/shop.ts';
+import { awaitMail, mailsTo, tokenIn } from '../support/mails.ts';
+import { call, type Json } from '../support/shop.ts';
 import { createRole, createStaff, type Staff } from '../support/staff.ts';
 import { startStack, type Stack } from '../support/stack.ts';
 import { as, auditOf, refusal, stateOf, withoutAuditLog, type Asker } from './fixture.ts';
@@ -25,7 +26,7 @@ const newEmail = () => `${randomUUID()}@staff.example.test`;
 const invite = (details: Json = {}) => ({ email: newEmail(), name: 'Ada', role_ids: [CATALOG], ...details });
 
 describe('inviting', () => {
-  test('makes an account with roles and without a password, and mails a link to choose one', async () => {
+  test('makes an account with roles and without a password', async () => {
     const input = invite();
     const { status, body, headers } = await owner.post('/users', input);
     expect([status, headers.get('etag')]).toEqual([201, expect.stringMatching(/^"1-/)]);
@@ -43,13 +44,16 @@ describe('inviting', () => {
     });
     const { rows } = await stack.owner.query('select kind, password_hash from accounts where id = $1', [body.id]);
     expect(rows).toEqual([{ kind: 'staff', password_hash: null }]);
-    await vi.waitFor(async () => {
-      const tokens = await stack.owner.query('select purpose, email from account_tokens where account_id = $1', [
-        body.id,
-      ]);
-      expect(tokens.rows).toEqual([{ purpose: 'password_reset', email: input.email }]);
-      expect(stack.logs().some(({ mail_template }) => mail_template === 'staff_invitation')).toBe(true);
-    });
+  });
+
+  test('lets whoever reads the mail choose a password and sign in', async () => {
+    const { email } = (await owner.post('/users', invite({ role_ids: [MANAGER] }))).body;
+    const token = tokenIn(await awaitMail(stack, email, 'invited'));
+    const password = `password of ${email}`;
+    expect((await call(stack, 'POST', '/auth/login', { email, password })).status).toBe(401);
+    expect((await call(stack, 'POST', '/auth/password/reset', { token, password })).status).toBe(204);
+    const { status, body } = await call(stack, 'POST', '/auth/login', { email, password });
+    expect([status, (await as(stack, body.access_token).get('/audit-log?limit=1')).status]).toEqual([200, 200]);
   });
 
   test('is refused for an address that has an account, of whatever kind', async () => {
@@ -80,6 +84,8 @@ describe('inviting', () => {
     const input = invite();
     const [first, second] = [await owner.post('/users', input, { key }), await owner.post('/users', input, { key })];
     expect([first.status, second.status, second.body.id]).toEqual([201, 201, first.body.id]);
+    await awaitMail(stack, input.email, 'invited');
+    expect(mailsTo(stack, input.email)).toHaveLength(1);
   });
 
   test('whose reply is lost answers the account when it is asked again', async () => {
@@ -88,6 +94,7 @@ describe('inviting', () => {
     const { status, body } = await owner.post('/users', input, { key });
     expect([status, body.email]).toEqual([201, input.email]);
     expect((await auditOf(stack, body.id)).map(({ action }) => action)).toEqual(['users.create']);
+    await awaitMail(stack, input.email, 'invited');
   });
 });
 
@@ -117,11 +124,13 @@ describe('the list', () => {
 
 test('a customer is not found among the staff', async () => {
   const { id } = await register(stack);
+  const before = await stateOf(stack, 'accounts', 'account_roles', 'sessions', 'audit_log');
   for (const missing of [id, randomUUID()]) {
     expect(refusal(await owner.get(`/users/${missing}`))).toEqual([404, 'not_found', 'id']);
     expect(refusal(await owner.patch(`/users/${missing}`, { name: 'X' }))).toEqual([404, 'not_found', 'id']);
     expect(refusal(await owner.remove(`/users/${missing}`))).toEqual([404, 'not_found', 'id']);
   }
+  expect(await stateOf(stack, 'accounts', 'account_roles', 'sessions', 'audit_log')).toEqual(before);
 });
 
 describe('a change', () => {

@@ -95,7 +95,7 @@ export async function liveThere(stack: Stack, person: Known): Promise<Lived> {
 }
 
 /** Every row of every table, as text. */
-export async function dump(stack: Stack): Promise<Map<string, string>> {
+async function dump(stack: Stack): Promise<Map<string, string>> {
   const { rows: tables } = await stack.owner.query<{ name: string }>(
     `select format('%I.%I', table_schema, table_name) as name from information_schema.tables
      where table_type = 'BASE TABLE' and table_schema not in ('pg_catalog', 'information_schema')`,

@@ -40,9 +40,10 @@ describe('a Worker with wrong bindings', () => {
   });
 
   test('lists every fault at once in its log, and no value', async () => {
-    await stack.fetch('/', { headers: { 'x-request-id': 'logged' } });
+    const reply = await stack.fetch('/', { headers: { 'x-request-id': 'logged' } });
     const line: Json = stack.logs().find(({ request_id }) => request_id === 'logged');
-    expect(line).toMatchObject({ level: 'fatal', msg: 'misconfigured' });
+    expect(line).toMatchObject({ level: 'fatal', msg: 'misconfigured', method: 'GET', path: '/', status: 503 });
+    expect(reply.headers.get('traceparent')).toBe(`00-${line.trace_id}-${line.span_id}-00`);
     const named = line.faults.map((fault: string) => fault.split(' ', 1)[0]);
     expect(named.toSorted()).toEqual(
       [

@@ -242,6 +242,20 @@ describe('the token of the mail', () => {
   });
 });
 
+test('the tick removes tokens that have expired, and no others', async () => {
+  const [expired, live] = [await forgotten(), await forgotten()];
+  await stack.owner.query(
+    `update account_tokens set expires_at = now() where account_id = $1 and purpose = 'password_reset'`,
+    [expired.person.id],
+  );
+  await stack.worker.scheduled({ cron: '* * * * *' });
+  const { rows } = await stack.owner.query(
+    `select account_id from account_tokens where purpose = 'password_reset' and account_id = any($1)`,
+    [[expired.person.id, live.person.id]],
+  );
+  expect(rows).toEqual([{ account_id: live.person.id }]);
+});
+
 test('a reset costs one read and one batch', async () => {
   const { token } = await forgotten();
   const id = randomUUID();

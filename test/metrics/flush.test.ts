@@ -54,4 +54,18 @@ describe('a flush', () => {
     await flusher.flush(object);
     expect(asked).toEqual([1, 1, 1, 1, 2]);
   });
+
+  test('is as old as its oldest observation, however long the isolate was idle before it', () => {
+    let nowMs = 1_000;
+    const buffer = new MetricsBuffer(() => nowMs, currencyExponent);
+    expect(buffer.take()).toBeNull();
+    for (const observedAtMs of [600_000, 1_200_000]) {
+      nowMs = observedAtMs;
+      buffer.count('ecommerce_orders_created_total', []);
+      nowMs += 5_000;
+      buffer.count('ecommerce_orders_created_total', []);
+      expect(buffer.take()).toMatchObject({ sinceMs: observedAtMs, counters: { ecommerce_orders_created_total: 2 } });
+    }
+    expect(buffer.take()).toBeNull();
+  });
 });

@@ -50,6 +50,11 @@ test('text 0.0.4 by default, OpenMetrics by Accept, gzip when it is taken', asyn
   expect(await zipped.text()).toContain('ecommerce_orders_created_total 0');
 });
 
+test('a shop whose clockwork never ran says which build it is, and nothing of the clockwork', async () => {
+  expect(await value('ecommerce_build_info{version="0.0.0",environment="test"}')).toBe(1);
+  expect(await value('ecommerce_tick_last_success_timestamp_seconds')).toBeNull();
+});
+
 test('orders, their value, payments, refusals and the funnel are counted, each once', async () => {
   const sku = await createSku(stack, { stock: 10, price: 1234 });
   const cart = () => readyCart(stack, [{ sku_id: sku.id, quantity: 1 }]);

@@ -11,8 +11,9 @@ test('10,000 ids of one millisecond are UUIDv7, distinct and in the order of the
   for (const id of made) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
 });
 
-test('capabilities are 22 base64url characters, order numbers carry the day', () => {
+test('capabilities are 22 base64url characters, secrets 43, order numbers carry the day', () => {
   const ids = at('2026-11-22T10:00:00Z');
   expect(ids.capability()).toMatch(/^[\w-]{22}$/);
+  expect(ids.secret()).toMatch(/^[\w-]{43}$/);
   expect(ids.orderNumber()).toMatch(/^261122-[0-9A-HJKMNP-TV-Z]{8}$/);
 });

@@ -57,6 +57,17 @@ describe('a log line', () => {
     });
     expect(written).toEqual([['warn', 'WARN  slow path=/x status=200']]);
   });
+
+  test.each([
+    ['/x\nERROR database lost', String.raw`"/x\nERROR database lost"`],
+    ['/x\u001b[2J', String.raw`"/x\u001b[2J"`],
+    ['/x\u0085\u2028', String.raw`"/x\u0085\u2028"`],
+    ['/a status=200 "b"', String.raw`"/a status=200 \"b\""`],
+    ['/é', '/é'],
+  ])('for people is one line with its own fields, also of the path %j', (path, expected) => {
+    logger('debug', 'console').log('warn', 'slow', { path: redact(path) });
+    expect(written).toEqual([['warn', `WARN  slow path=${expected}`]]);
+  });
 });
 
 describe('a child of the log', () => {
@@ -96,10 +107,20 @@ describe('traceparent (W3C Trace Context)', () => {
     expect(startRecord('r', `00-${TRACE}-${PARENT}-${flags}`).isSampledByCaller).toBe(isSampled);
   });
 
+  test.each([`01-${TRACE}-${PARENT}-01`, `fe-${TRACE}-${PARENT}-01-what-comes-later`])(
+    '%s, of a later version, is read as far as it is known',
+    (header) => {
+      const joined = { traceId: TRACE, parentSpanId: PARENT, isSampledByCaller: true };
+      expect(startRecord('r', header)).toMatchObject(joined);
+    },
+  );
+
   test.each([
     undefined,
     '',
     'nonsense',
+    `01-${TRACE}-${PARENT}-01extra`,
+    ` 00-${TRACE}-${PARENT}-01`,
     `00-${'0'.repeat(32)}-${PARENT}-01`,
     `00-${TRACE}-${'0'.repeat(16)}-01`,
     `00-${TRACE.toUpperCase()}-${PARENT}-01`,

@@ -106,9 +106,11 @@ const counter = {
   metric: [{ label: [{ name: 'a', value: 'é' }], counter: { value: 2 } }],
 };
 export const conflicts: Case[] = [
-  one(
-    'label values that are not UTF-8',
-    post('/metrics/job/$', (name) => new Uint8Array(Buffer.from(`${name}_a{x="\xff"} 1\n`, 'latin1'))),
+  ...['\xff', '\xed\xa0\x80', '\xe0\x80\x80', '\xf4\x90\x80\x80', 'a\xc3'].map((bytes) =>
+    one(
+      `a label value that is not UTF-8: ${Buffer.from(bytes, 'latin1').toString('hex')}`,
+      post('/metrics/job/$', (name) => new Uint8Array(Buffer.from(`${name}_a{x="${bytes}"} 1\n`, 'latin1'))),
+    ),
   ),
   one(
     'one family of two types, in one group',

@@ -6,14 +6,13 @@ import { isInstalled, type Program, startProgram } from '../support/prometheus.t
 
 const TOKEN = 'token-for-pushing-metrics';
 const isThere = isInstalled('prometheus-pushgateway');
-if (!isThere) console.log("skipped: Debian's prometheus-pushgateway is not installed");
 
 let stack: Stack;
 let gateway: Program;
 beforeAll(async () => {
   if (!isThere) return;
   stack = await startStack({ env: { METRICS_TOKEN: TOKEN } });
-  gateway = await startProgram('prometheus-pushgateway', []);
+  gateway = await startProgram('prometheus-pushgateway', ['--persistence.file=']);
 });
 afterAll(async () => {
   await gateway?.close();

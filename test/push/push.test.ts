@@ -1,5 +1,10 @@
+import { Hono } from 'hono';
 import { Counter, Gauge, Histogram, Pushgateway, Registry } from 'prom-client';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { AppEnv } from '../../src/platform/http/context.ts';
+import { problem, toAppError } from '../../src/platform/http/problem.ts';
+import { createPushRoutes } from '../../src/platform/telemetry/push/routes.ts';
+import { startRecord } from '../../src/platform/telemetry/record.ts';
 import { PushGroups } from '../../src/platform/telemetry/push/groups.ts';
 import { emptyPoint, type PointFamily } from '../../src/platform/telemetry/metrics/point.ts';
 import { startStack, type Stack } from '../support/stack.ts';
@@ -74,6 +79,24 @@ test('other methods are told which there are', async () => {
   expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'DELETE, POST, PUT']);
 });
 
+test('where the object that keeps groups does not answer, it is 503 and may be tried again', async () => {
+  const app = new Hono<AppEnv>()
+    .use((c, next) => {
+      c.set('record', startRecord('r', undefined));
+      c.set('deps', { config: { METRICS_TOKEN: TOKEN } } as AppEnv['Variables']['deps']);
+      return next();
+    })
+    .route(
+      '/',
+      createPushRoutes(() => ({ push: () => Promise.reject(new Error('Network connection lost.')) })),
+    )
+    .onError((error, c) => problem(c, toAppError(error)));
+  for (const method of ['PUT', 'POST', 'DELETE']) {
+    const answer = await app.request('/metrics/job/a', { method, headers: authorized }, {});
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);
+  }
+});
+
 test("prom-client's Pushgateway works as it is", async () => {
   const registry = new Registry();
   const registers = [registry];
@@ -143,4 +166,27 @@ test('groups and series are capped, and a refused push is not kept', () => {
       .some(({ labels }) => labels['job'] === 'over'),
   ).toBe(false);
   expect(groups.put({ job: 'one' }, [family('one', [2])], 1)).toBeNull();
+});
+
+test('what would be too long to scrape is refused, though it is short to push', () => {
+  const groups = new PushGroups(openSql());
+  const point = { ...emptyPoint('histogram'), labels: [['text', 'x'.repeat(10_000)] as [string, string]] };
+  const steps = Array.from({ length: 1_000 }, (_, bound): [number, number] => [bound, bound]);
+  const sizes: PointFamily = { name: 'sizes', help: '', type: 'histogram', points: [{ ...point, steps }] };
+  expect(groups.put({ job: 'a' }, [sizes], 1)).toContain('8000000 characters');
+  const fewer = { ...sizes, points: [{ ...point, steps: steps.slice(0, 400) }] };
+  expect(groups.put({ job: 'a' }, [fewer], 1)).toBeNull();
+  expect(groups.put({ job: 'b' }, [fewer], 1)).toContain('8000000 characters');
+});
+
+test('the size of a group is that of its bytes', () => {
+  const groups = new PushGroups(openSql());
+  const wide = (at: number): PointFamily => ({
+    ...family(`wide_${at}`, []),
+    points: [{ ...emptyPoint('gauge'), labels: [['text', '漢'.repeat(200_000)]] }],
+  });
+  expect(groups.add({ job: 'a' }, [wide(0)], 1)).toBeNull();
+  expect(groups.add({ job: 'a' }, [wide(1)], 1)).toBeNull();
+  expect(groups.add({ job: 'a' }, [wide(2)], 1)).toContain('1500000 bytes');
+  expect(groups.put({ job: 'a' }, [family('small', [1])], 1)).toBeNull();
 });

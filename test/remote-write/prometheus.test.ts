@@ -10,7 +10,6 @@ import { startStack, type Stack } from '../support/stack.ts';
 const TOKEN = 'token-for-reading-metrics';
 const authorized = { authorization: `Bearer ${TOKEN}` };
 const isThere = isInstalled('prometheus');
-if (!isThere) console.log("skipped: Debian's prometheus is not installed");
 
 let folder: string;
 let prometheus: Program;

@@ -13,7 +13,7 @@ const NOT_OWNED = new Set(['discount-codes', 'oidc', 'products', 'categories', '
 const CODE = 'WELCOME10';
 
 /** Ids that were never given out, of the same form. */
-export const NEVER: Rows = {
+const NEVER: Rows = {
   carts: 'AAAAAAAAAAAAAAAAAAAAAA',
   items: randomUUID(),
   orders: randomUUID(),

@@ -9,7 +9,7 @@ import type { Stack } from './stack.ts';
 const NAMES = ['one', 'two', 'three'];
 
 export interface Isolates {
-  /** The stack's own Worker and three more beside it, on the same database, Redis and provider. */
+  /** The stack's own Worker and three more beside it, which log nothing, on the same database, Redis and provider. */
   stacks: Stack[];
   close(): Promise<void>;
 }
@@ -21,7 +21,7 @@ export async function startIsolates(stack: Stack): Promise<Isolates> {
     workerDir: inject('shared').workerDir,
     registry: join(folder, 'registry'),
     persist: join(folder, 'storage'),
-    bindings: stack.bindings,
+    bindings: { ...stack.bindings, LOG_LEVEL: 'fatal' },
   };
   const metrics = { className: 'MetricsAggregator', useSQLite: true };
   const started = await startProcess(

@@ -211,6 +211,8 @@ describe('what is in no line', () => {
     '/ID',
     '/carts/ID/carts/ID',
     '/carts/%ZZID',
+    '/carts%2FID',
+    '/x%2fcarts%2fID%2Fitems',
   ];
 
   /** Everything a buyer does, also wrongly. */

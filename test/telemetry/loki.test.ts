@@ -43,7 +43,7 @@ test('lines go to Loki by service, env and level alone, in nanoseconds, oldest f
       },
       {
         logs: [{ timestamp: 3_000, message: [line('error', 'c')] }],
-        exceptions: [{ timestamp: 4_000, name: 'TypeError', message: 'x' }],
+        exceptions: [{ timestamp: 4_000, name: 'TypeError', message: 'no ada@example.test' }],
         scriptName: 'edge-commerce',
       },
     ],
@@ -65,7 +65,7 @@ test('lines go to Loki by service, env and level alone, in nanoseconds, oldest f
     },
     {
       stream: { service: 'edge-commerce', env: 'production', level: 'fatal' },
-      values: [['4000000000', expect.stringContaining('TypeError')]],
+      values: [['4000000000', '{"level":"fatal","msg":"TypeError","cause":"no [redacted]"}']],
     },
   ]);
 });

@@ -15,6 +15,7 @@ describe('redact', () => {
     ['key (email)=(ada@example.test) exists', 'key (email)=([redacted]) exists'],
     ['"to":"ada@example.test","n":1', '"to":"[redacted]","n":1'],
     ['ada%40example.test', '[redacted]'],
+    ['ada%2540example.test', '[redacted]'],
     [`jwt ${JWT} expired`, 'jwt [redacted] expired'],
     ['token=eyJhbGciOi', 'token=[redacted]'],
     ['Invalid API Key: sk_test_4eC39HqLyjWDarjtT1zdp7dc', 'Invalid API Key: [redacted]'],
@@ -27,9 +28,11 @@ describe('redact', () => {
       'fetch https://api.example.test/v1/charge?[redacted] failed',
     ],
     ['GET /reset?code=abc', 'GET /reset?[redacted]'],
+    ['GET /café?code=abc', 'GET /café?[redacted]'],
     ['https://x.test/cb#access_token=abc', 'https://x.test/cb#[redacted]'],
     [`cart ${CART} is gone`, 'cart [redacted] is gone'],
     [`/carts/${CART}/items`, '/carts/[redacted]/items'],
+    [`/carts%2F${CART}%2Fitems`, '/carts%2F[redacted]%2Fitems'],
     ['of order q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA.', 'of order [redacted].'],
   ])('%s', (text, shown) => {
     expect(redact(text)).toBe(shown);

@@ -1,2 +1,2 @@
 export { auditAdminRoutes } from './admin-routes.ts';
-export { auditEntry, systemActor, type AuditEntry } from './queries.ts';
+export { auditEntry, type AuditEntry } from './queries.ts';

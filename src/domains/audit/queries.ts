@@ -1,13 +1,11 @@
 import { json, nothing, sql, type Sql } from '../../platform/db/sql.ts';
 import type { Actor } from '../../platform/auth/actor.ts';
 
-/** The tick and the webhooks: nobody asked for it, the product did it. */
-export const systemActor = { kind: 'system' } as const;
-
 export interface AuditEntry {
   /** UUIDv7: the log is read in its order. */
   id: string;
-  actor: Actor | typeof systemActor;
+  /** `system`: the tick or a webhook; nobody asked for it, the product did it. */
+  actor: Actor | { kind: 'system' };
   /** `<plural of the resource>.<verb>`, such as `users.create`. */
   action: `${string}.${string}`;
   resource: { type: string; id: string };

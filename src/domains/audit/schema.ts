@@ -3,7 +3,7 @@ import { listOf, timestamp, uuid } from '../../platform/http/schema.ts';
 import { pageQuery } from '../../platform/http/page.ts';
 
 /** `actor_id` is an account, or an API key where `actor_kind` is `key`; `details` holds ids and names of fields only. */
-export const AuditLogEntry = z
+const AuditLogEntry = z
   .object({
     id: z.string(),
     actor_kind: z.enum(['guest', 'customer', 'staff', 'key', 'system']),

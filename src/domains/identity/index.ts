@@ -1,9 +1,8 @@
 export { gatekeeper } from './gatekeeper.ts';
 export { identityAdminRoutes } from './admin-routes/index.ts';
 export { identityRoutes } from './routes/index.ts';
-export { PERMISSIONS, Permission } from './permissions.ts';
 export { insertAccount } from './queries/accounts.ts';
-export { removeExpiredSessions, revokeSessionsOf, type SessionRow } from './queries/sessions.ts';
+export { removeExpiredSessions, revokeSessionsOf } from './queries/sessions.ts';
 export { openSession, republishRevocations, tokensOf } from './service.ts';
 export { assertUnlocked, countFailure, passAttempt, readLock, reentryAttempt } from './lockout.ts';
 export { removeOldFailures } from './queries/lockout.ts';
@@ -19,4 +18,4 @@ export { Credentials, Password, Tokens } from './schema.ts';
 export { endedSessions, eraseAccount, lockCustomerAccount, signInsOf } from './queries/privacy.ts';
 export { newAccountToken } from './account-tokens.ts';
 export { assertGoodPassword } from './passwords.ts';
-export { removeExpiredTokens, voidTokens } from './queries/tokens.ts';
+export { removeExpiredTokens } from './queries/tokens.ts';

@@ -1,2 +1,1 @@
 export { sendMail } from './mail.ts';
-export type { Mail, MailParams, MailTemplate } from './templates.ts';

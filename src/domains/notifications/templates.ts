@@ -11,13 +11,7 @@ export interface MailParams {
   password_reset: Link;
   staff_invitation: Link;
   email_verification: Link;
-  /** To the new address, which has to be proven before it counts. */
-  email_change: Link;
-  /** To the address that was left. */
-  email_changed: Record<string, never>;
   password_changed: Record<string, never>;
-  /** To an address that somebody tried to take although it has an account. */
-  account_exists: Record<string, never>;
 }
 
 export type MailTemplate = keyof MailParams;
@@ -82,32 +76,11 @@ const CONTENTS: { [Template in MailTemplate]: (params: MailParams[Template], sho
       'If you did not open it, do not confirm.',
     ],
   }),
-  email_change: (link, { name, emailUrl }) => ({
-    subject: `Confirm your new e-mail address at ${name}`,
-    paragraphs: [
-      ...linked(`An account at ${name} is to use this e-mail address from now on. To confirm it:`, emailUrl, link),
-      'If that is not your account, do not confirm.',
-    ],
-  }),
-  email_changed: (_params, { name }) => ({
-    subject: `Your e-mail address at ${name} has changed`,
-    paragraphs: [
-      `Your account at ${name} has another e-mail address now, and this one no longer signs you in.`,
-      'If that was not you, ask the shop for help at once.',
-    ],
-  }),
   password_changed: (_params, { name }) => ({
     subject: `Your password at ${name} has changed`,
     paragraphs: [
       `The password of your account at ${name} was changed, and other devices were signed out.`,
       'If that was not you, ask for a new password at once.',
-    ],
-  }),
-  account_exists: (_params, { name }) => ({
-    subject: `You have an account at ${name}`,
-    paragraphs: [
-      `Somebody tried to use this e-mail address for an account at ${name}, but it has one already.`,
-      'If it was you, sign in, or ask for a new password. If not, there is nothing to do.',
     ],
   }),
 };

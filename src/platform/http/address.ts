@@ -23,7 +23,7 @@ function networkOf(address: string): string | null {
 }
 
 /** What one client is known by: its IPv4 address, its IPv6 network, or `unknown` for all whose address is none. */
-export function clientOf(address: string): string {
+function clientOf(address: string): string {
   const plain = MAPPED_IPV4.exec(address)?.[1] ?? address;
   if (IPV4.test(plain)) return plain.split('.').every((part) => Number(part) <= 255) ? plain : 'unknown';
   return (IPV6.test(plain) ? networkOf(plain) : null) ?? 'unknown';

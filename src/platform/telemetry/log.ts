@@ -71,8 +71,16 @@ function emit(level: Level, line: string): void {
   /* oxlint-enable no-console */
 }
 
+/** A caller's line break or terminal sequence must not make a line of its own, nor a space another field. */
+function shown(value: unknown): string {
+  const text = String(value);
+  if (!/[\s"\p{Cc}]/u.test(text)) return text;
+  const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(text).replaceAll(/[\p{Cc}\u2028\u2029]/gu, escaped);
+}
+
 function human(level: Level, msg: string, fields: LogFields): string {
-  const rest = Object.entries(fields).flatMap(([name, value]) => (value == null ? [] : `${name}=${String(value)}`));
+  const rest = Object.entries(fields).flatMap(([name, value]) => (value == null ? [] : `${name}=${shown(value)}`));
   return [level.toUpperCase().padEnd(5), msg, ...rest].join(' ');
 }
 

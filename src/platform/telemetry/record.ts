@@ -23,9 +23,11 @@ export interface RequestRecord {
   replayed: boolean;
 }
 
-const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
+/** A later version may say more behind the flags, and is read as far as it is known (W3C Trace Context, 3.2.4). */
+const TRACEPARENT =
+  /^(?:00(?=.{53}$)|(?!00|ff)[0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/;
 
-/** The one flag of version 00 that is defined. */
+/** The one flag that is read. */
 const SAMPLED = 1;
 
 function randomHex(bytes: number): string {
@@ -33,7 +35,7 @@ function randomHex(bytes: number): string {
   return Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** Joins the caller's trace when `traceparent` is well-formed (W3C Trace Context, version 00), else starts one. */
+/** Joins the caller's trace when `traceparent` is well-formed (W3C Trace Context), else starts one. */
 export function startRecord(requestId: string, traceparent: string | undefined): RequestRecord {
   const parent = TRACEPARENT.exec(traceparent ?? '');
   return {

@@ -25,7 +25,7 @@ const RULES: readonly Rule[] = [
   // User information; a password may hold anything but a space.
   { sign: '://', pattern: /(?<=[a-z][a-z\d+.-]{0,20}:\/\/)[^\s"<>]*@/gi, replacement: `${REDACTED}@` },
   // Query strings and fragments, also of a path alone.
-  { sign: '?', pattern: /(?<=[\w/.)\]%*~-])\?[^\s"<>]+/g, replacement: `?${REDACTED}` },
+  { sign: '?', pattern: /(?<=[\w/.)\]%*~\u0080-\uffff-])\?[^\s"<>]+/g, replacement: `?${REDACTED}` },
   { sign: '#', pattern: /(?<=\S)#[^\s"<>=]*=[^\s"<>]*/g, replacement: `#${REDACTED}` },
   { sign: ' ', pattern: /\b(Bearer|Basic)\s+[\w.~+/=-]{8,}/gi, replacement: `$1 ${REDACTED}` },
   // A JWT, or what is left of one.
@@ -33,11 +33,11 @@ const RULES: readonly Rule[] = [
   // Secret keys, payment methods and passwords that say by their prefix what they are.
   { sign: '_', pattern: /(?<![A-Za-z\d])(?:sk|rk|whsec|tok|pm|npg|glc|glsa)_\w{2,}/g, replacement: REDACTED },
   { sign: '@', pattern: address('@'), replacement: REDACTED },
-  { sign: '%40', pattern: address('%40'), replacement: REDACTED },
-  // 128 or 256 bits as base64url, such as a cart's id: in mixed case, as no handle and no constant is.
+  { sign: '40', pattern: address('%(?:25)*40'), replacement: REDACTED },
+  // 128 or 256 bits as base64url, such as a cart's id, also behind a percent-escape: in mixed case, as no handle is.
   {
     sign: '',
-    pattern: /(?<![\w-])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{22}(?:[\w-]{21})?(?![\w-])/g,
+    pattern: /(?:(?<![\w-])|(?<=%[\dA-Fa-f]{2}))(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{22}(?:[\w-]{21})?(?![\w-])/g,
     replacement: REDACTED,
   },
 ];

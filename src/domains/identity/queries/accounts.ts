@@ -14,16 +14,6 @@ export const heldPermissions = sql`
    from account_roles ar join roles r on r.id = ar.role_id cross join unnest(r.permissions) as permission
    where ar.account_id = a.id)`;
 
-export interface LoginRow extends AccountRow {
-  permissions: string[];
-}
-
-export function activeAccountByEmail(email: string): Sql<LoginRow> {
-  return sql<LoginRow>`
-    select a.id, a.kind, a.email, a.password_hash, ${heldPermissions} as permissions from accounts a
-    where lower(a.email) = lower(${email}) and a.status = 'active'`;
-}
-
 export function insertAccount(account: AccountRow): Sql {
   return sql`
     with inserted as (

@@ -62,15 +62,20 @@ export function unitScale(
   return 1;
 }
 
+function empty(): Omit<Delta, 'sinceMs'> {
+  return { counters: {}, histograms: {}, dropped: 0 };
+}
+
 export class MetricsBuffer implements Metrics {
   private readonly exponentOf: (currency: string) => number;
   private readonly nowMs: () => number;
-  private delta: Delta;
+  private delta: Omit<Delta, 'sinceMs'> = empty();
+  /** Null until something is observed: an isolate may be idle for hours between two flushes. */
+  private sinceMs: number | null = null;
 
   constructor(nowMs: () => number, exponentOf: (currency: string) => number) {
     this.nowMs = nowMs;
     this.exponentOf = exponentOf;
-    this.delta = this.empty();
   }
 
   count<Name extends CounterName>(name: Name, labels: LabelValues<Name>, by = 1): void {
@@ -96,19 +101,16 @@ export class MetricsBuffer implements Metrics {
 
   /** Hands over what was observed and starts anew; null when there is nothing. */
   take(): Delta | null {
-    const taken = this.delta;
-    const isEmpty = Object.keys(taken.counters).length === 0 && Object.keys(taken.histograms).length === 0;
-    if (isEmpty && taken.dropped === 0) return null;
-    this.delta = this.empty();
+    if (this.sinceMs === null) return null;
+    const taken = { ...this.delta, sinceMs: this.sinceMs };
+    this.delta = empty();
+    this.sinceMs = null;
     return taken;
-  }
-
-  private empty(): Delta {
-    return { counters: {}, histograms: {}, dropped: 0, sinceMs: this.nowMs() };
   }
 
   private admits(series: Record<string, unknown>, key: string): boolean {
     if (key in series) return true;
+    this.sinceMs ??= this.nowMs();
     if (Object.keys(this.delta.counters).length + Object.keys(this.delta.histograms).length < SERIES_MAX) return true;
     this.delta.dropped += 1;
     return false;

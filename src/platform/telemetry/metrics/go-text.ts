@@ -5,7 +5,9 @@ export function quote(text: string): string {
   return `"${Array.from(text, (character) => escape(character, '"')).join('')}"`;
 }
 
-const SEQUENCE = /[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}|[^]/g;
+/** RFC 3629, section 4: no surrogate, nothing longer than it need be, nothing above U+10FFFF. */
+const SEQUENCE =
+  /[\xc2-\xdf][\x80-\xbf]|(?:\xe0[\xa0-\xbf]|\xed[\x80-\x9f]|[\xe1-\xec\xee\xef][\x80-\xbf])[\x80-\xbf]|(?:\xf0[\x90-\xbf]|\xf4[\x80-\x8f]|[\xf1-\xf3][\x80-\xbf])[\x80-\xbf]{2}|[^]/g;
 
 /** The same for bytes, each given as the character of its number; what is not UTF-8 is shown by its number. */
 export function quoteBytes(bytes: string): string {

@@ -8,6 +8,8 @@ import type { GroupLabels } from './key.ts';
 const RESERVED = /^ecommerce_/;
 const GROUPS_MAX = 500;
 const POINTS_MAX = 5_000;
+/** Of all groups, as they are exposed: an object that cannot answer a scrape counts for nobody. */
+const EXPOSED_CHARS_MAX = 8_000_000;
 /** Below the 2 MB that one row of the object's SQLite may hold. */
 const ROW_BYTES_MAX = 1_500_000;
 const PUSHED = 'push_time_seconds';
@@ -97,7 +99,7 @@ export class PushGroups {
     const group = known ?? { labels, pushedAtS: 0, failedAtS: 0, families: [] };
     const next = fault === null ? { ...group, families, pushedAtS: atMs / 1000 } : { ...group, failedAtS: atMs / 1000 };
     const body = JSON.stringify(next, keepNumber);
-    if (body.length > ROW_BYTES_MAX) return `a group may hold ${ROW_BYTES_MAX} bytes`;
+    if (new TextEncoder().encode(body).byteLength > ROW_BYTES_MAX) return `a group may hold ${ROW_BYTES_MAX} bytes`;
     if (known === undefined && this.#groups.size >= GROUPS_MAX) return `there may be ${GROUPS_MAX} groups`;
     this.#sql.exec('insert or replace into push_groups (name, body) values (?, ?)', key, body);
     this.#groups.set(key, next);
@@ -116,14 +118,27 @@ export class PushGroups {
     const reserved = fresh.find(({ name }) => RESERVED.test(name));
     if (reserved) return `${reserved.name} is counted by the shop itself`;
     const others = [...this.#groups].flatMap(([name, group]) => (name === key ? [] : group.families));
-    const points = [...others, ...families].reduce((sum, family) => sum + family.points.length, 0);
-    if (points > POINTS_MAX) return `there may be ${POINTS_MAX} metrics in all groups together`;
+    const kept = [...others, ...families];
+    if (sumOf(kept, () => 1) > POINTS_MAX) return `there may be ${POINTS_MAX} metrics in all groups together`;
+    if (sumOf(kept, exposedChars) > EXPOSED_CHARS_MAX) {
+      return `all groups together may fill ${EXPOSED_CHARS_MAX} characters of the exposition`;
+    }
     // What the push does not name was checked when it came: of it only name and type matter.
-    const all = [...others, ...families].map((family) => (names.has(family.name) ? family : { ...family, points: [] }));
+    const all = kept.map((family) => (names.has(family.name) ? family : { ...family, points: [] }));
     const faults = inconsistencies(sorted(mergeByName(all)), names);
     if (faults.length < 2) return faults[0] ?? null;
     return `${faults.length} error(s) occurred:\n${faults.map((fault) => `* ${fault}`).join('\n')}`;
   }
+}
+
+function sumOf(families: readonly PointFamily[], of: (point: Point, family: PointFamily) => number): number {
+  return families.reduce((sum, family) => sum + family.points.reduce((part, point) => part + of(point, family), 0), 0);
+}
+
+/** About what a point takes: its name and labels stand on each line, one for every step and three more. */
+function exposedChars({ labels, steps }: Point, { name }: PointFamily): number {
+  const line = labels.reduce((sum, [label, value]) => sum + label.length + value.length + 4, name.length + 24);
+  return line * (steps.length + 3);
 }
 
 function keyOf(labels: GroupLabels): string {

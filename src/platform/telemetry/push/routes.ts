@@ -58,6 +58,15 @@ async function readFamilies(c: AppContext): Promise<PointFamily[]> {
   return isDelimitedProtobuf(c.req.header('content-type') ?? '') ? parseDelimited(body) : parsePoints(body);
 }
 
+/** What cannot be stored may be sent again: a push means the same however often it comes. */
+async function store(target: PushTarget, push: Push): Promise<string | null> {
+  try {
+    return await target.push(push);
+  } catch (cause) {
+    throw new AppError('dependency_unavailable', 'The push cannot be stored right now.', { cause, retryAfterS: 5 });
+  }
+}
+
 async function takeIn(c: AppContext, target: PushTarget): Promise<Response> {
   requireToken(c);
   const mode = MODES[c.req.method];
@@ -71,7 +80,7 @@ async function takeIn(c: AppContext, target: PushTarget): Promise<Response> {
     const labels = groupOfPath(pathname);
     if (labels === null) return answer('404 page not found', 404);
     const families = mode === 'remove' ? [] : await readFamilies(c);
-    const fault = await target.push({ mode, labels, families });
+    const fault = await store(target, { mode, labels, families });
     if (fault !== null) return answer(`${INCONSISTENT}: ${fault}`, 400);
     return new Response(null, { status: mode === 'remove' ? 202 : 200 });
   } catch (error) {

@@ -4,7 +4,7 @@ drop function record_stock_movement();
 drop function append_stock_movement(uuid, uuid, int, int, int);
 drop table stock_movements;
 -- Units of confirmed orders had left the level in the older way of counting; holds are let go.
-update stock_levels l set on_hand = l.on_hand - r.quantity, reserved = l.reserved - r.quantity
+update stock_levels l set on_hand = greatest(l.on_hand - r.quantity, 0), reserved = l.reserved - r.quantity
 from (select sku_id, location_id, sum(quantity)::int as quantity from reservations where committed_at is not null group by 1, 2) r
 where r.sku_id = l.sku_id and r.location_id = l.location_id;
 delete from reservations where committed_at is not null;
@@ -12,6 +12,8 @@ update stock_levels l set reserved = l.reserved - r.quantity
 from (select sku_id, location_id, sum(quantity)::int as quantity from reservations where order_id is null group by 1, 2) r
 where r.sku_id = l.sku_id and r.location_id = l.location_id;
 delete from reservations where order_id is null;
+-- Nothing can be promised before it is there: what pending orders wait for is taken as there.
+update stock_levels set on_hand = reserved where on_hand < reserved;
 drop index reservations_expiry;
 drop index reservations_sku;
 alter table reservations
@@ -28,6 +30,7 @@ drop table kit_components;
 drop table kits;
 drop function assert_flat_kits();
 alter table stock_levels
+  drop constraint stock_levels_bounded,
   drop constraint stock_levels_not_oversold,
   drop column version,
   drop column expected_at,

@@ -16,6 +16,9 @@ alter table stock_levels
   -- When more is expected, for buyers of a backorder or preorder.
   add column expected_at timestamptz,
   add column version int not null default 1,
+  -- Sums of a level's own numbers stay inside int4.
+  add constraint stock_levels_bounded check (
+    on_hand <= 2000000000 and backorder_limit <= 100000000 and safety_stock <= 100000000),
   drop constraint stock_levels_not_oversold,
   add constraint stock_levels_not_oversold check (reserved <= on_hand + backorder_limit + shortfall);
 
@@ -58,6 +61,23 @@ alter table reservations
 create index reservations_sku on reservations (sku_id, location_id);
 create index reservations_expiry on reservations (expires_at) where expires_at is not null;
 
+-- Until now units left the level when their order was confirmed; from now on they are promised until their parcel leaves.
+with sold as (
+  select i.order_id, i.sku_id, sum(i.quantity)::int as quantity, (
+    select l.location_id from stock_levels l join stock_locations s on s.id = l.location_id
+    where l.sku_id = i.sku_id order by s.priority, s.id limit 1) as location_id
+  from order_items i join orders o on o.id = i.order_id and o.status = 'confirmed'
+  group by i.order_id, i.sku_id
+),
+promised as (
+  insert into reservations (order_id, sku_id, location_id, quantity, committed_at)
+  select order_id, sku_id, location_id, quantity, now() from sold where location_id is not null
+  returning sku_id, location_id, quantity
+)
+update stock_levels l set on_hand = l.on_hand + p.quantity, reserved = l.reserved + p.quantity
+from (select sku_id, location_id, sum(quantity)::int as quantity from promised group by 1, 2) p
+where p.sku_id = l.sku_id and p.location_id = l.location_id;
+
 -- What one unit of the line was made of when it was ordered; null for a SKU that has stock itself.
 alter table order_items add column components jsonb;
 
@@ -80,9 +100,9 @@ revoke insert, update, delete on stock_movements from ecommerce_app;
 insert into stock_movements (sku_id, location_id, on_hand_delta, reserved_delta, shortfall_delta, reason)
 select sku_id, location_id, on_hand, reserved, 0, 'opening' from stock_levels;
 
--- Reason, reference and actor are what the batch said with set_config(); a low level is told once, when it gets there.
+-- Reason, reference and actor are what the batch said with set_config().
 create function append_stock_movement(sku uuid, location uuid, on_hand int, reserved int, shortfall int) returns void
-language sql security definer set search_path = public as $$
+language sql security definer set search_path = public, pg_temp as $$
   insert into stock_movements (sku_id, location_id, on_hand_delta, reserved_delta, shortfall_delta, reason, reference, actor)
   select sku, location, on_hand, reserved, shortfall,
     coalesce(nullif(current_setting('stock.reason', true), ''), 'unspecified'),
@@ -91,13 +111,12 @@ language sql security definer set search_path = public as $$
 $$;
 revoke execute on function append_stock_movement(uuid, uuid, int, int, int) from public;
 
-create function record_stock_movement() returns trigger language plpgsql security definer set search_path = public as $$
+-- A level that moves to another SKU or location leaves the one and enters the other. A low level is told once, when it
+-- gets there.
+create function record_stock_movement() returns trigger
+language plpgsql security definer set search_path = public, pg_temp as $$
 begin
-  if tg_op = 'INSERT' then
-    perform append_stock_movement(new.sku_id, new.location_id, new.on_hand, new.reserved, new.shortfall);
-  elsif tg_op = 'DELETE' then
-    perform append_stock_movement(old.sku_id, old.location_id, -old.on_hand, -old.reserved, -old.shortfall);
-  else
+  if tg_op = 'UPDATE' and (new.sku_id, new.location_id) = (old.sku_id, old.location_id) then
     perform append_stock_movement(new.sku_id, new.location_id, new.on_hand - old.on_hand, new.reserved - old.reserved,
       new.shortfall - old.shortfall);
     if new.on_hand - new.reserved <= new.low_stock_threshold and old.on_hand - old.reserved > new.low_stock_threshold then
@@ -106,6 +125,13 @@ begin
         'sku_id', new.sku_id, 'location_id', new.location_id, 'on_hand', new.on_hand, 'reserved', new.reserved,
         'threshold', new.low_stock_threshold));
     end if;
+    return null;
+  end if;
+  if tg_op <> 'INSERT' then
+    perform append_stock_movement(old.sku_id, old.location_id, -old.on_hand, -old.reserved, -old.shortfall);
+  end if;
+  if tg_op <> 'DELETE' then
+    perform append_stock_movement(new.sku_id, new.location_id, new.on_hand, new.reserved, new.shortfall);
   end if;
   return null;
 end

@@ -33,14 +33,15 @@ async function tick(deps: Deps, gauges: Gauges): Promise<void> {
   const requests = await settleOpenRequests(deps);
   const delivered = await drainOutbox(deps);
   await deps.db.writeResent(
-    becauseOf('hold_expired'),
-    releaseAllOverdue,
     removeDoneKeys,
     removeExpiredCarts,
     removeExpiredSessions,
     removeExpiredTokens,
     removeExpiredOidcLogins,
     removeOldFailures,
+    // Last, as in an order's batch: levels are locked after keys and carts.
+    becauseOf('hold_expired'),
+    releaseAllOverdue,
   );
   await republishRevocations(deps);
   const [[sampled]] = await deps.db.read(gaugeRow);

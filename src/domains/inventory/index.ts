@@ -1,5 +1,13 @@
 export { inventoryAdminRoutes } from './admin-routes/index.ts';
-export { becauseOf, componentsOf, lockLevels, requireReserved, reserveStock, type Demand } from './queries/reserve.ts';
+export {
+  becauseOf,
+  componentsOf,
+  lockKits,
+  lockLevels,
+  requireReserved,
+  reserveStock,
+  type Demand,
+} from './queries/reserve.ts';
 export {
   commitReserved,
   lockReservations,

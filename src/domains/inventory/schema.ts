@@ -37,12 +37,15 @@ export type LevelQuery = z.output<typeof LevelQuery>;
 export const LevelPath = z.object({ sku_id: uuid, location_id: uuid });
 export type LevelPath = z.output<typeof LevelPath>;
 
+/** In UTC; Postgres knows no year 0. */
+const moment = timestamp.max(30).refine((value) => !value.startsWith('0000'), 'must be a year from 1 to 9999');
+
 /** What is left out stays as it is. */
 export const LevelPatch = z.strictObject({
   backorder_limit: units.optional(),
   safety_stock: units.optional(),
   low_stock_threshold: units.nullable().optional(),
-  expected_at: z.iso.datetime({ offset: true }).nullable().optional(),
+  expected_at: moment.nullable().optional(),
 });
 export type LevelPatch = z.output<typeof LevelPatch>;
 

@@ -47,6 +47,7 @@ export const kitRoutes = new Hono<AppEnv>()
       auth: 'staff',
       permission: 'inventory:write',
       replies: { 200: Kit },
+      errors: ['conflict'],
     }),
     params(Path),
     body(KitInput),

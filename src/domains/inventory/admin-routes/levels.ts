@@ -73,7 +73,8 @@ export const levelRoutes = new Hono<AppEnv>()
       const resource = { type: 'stock_level', id: `${path.sku_id}/${path.location_id}` };
       const run = async (claim: Claim | null) => {
         const change = { actor: c.get('actor'), claim, requestId: c.get('record').requestId };
-        const described = { action: 'stock_levels.update', resource, details: { fields: Object.keys(patch) } } as const;
+        const details = { fields: Object.keys(patch) };
+        const described = { action: 'stock_levels.update', resource, reason: 'limit_changed', details } as const;
         const readBack = levelOf(path.sku_id, path.location_id);
         return await show(
           c,

@@ -16,7 +16,7 @@ import { changeByStaff } from '../service.ts';
 
 const tag = 'Inventory';
 const Path = z.object({ id: uuid });
-const Cursor = z.tuple([z.int(), z.uuid()]);
+const Cursor = z.tuple([z.int32(), z.uuid()]);
 
 async function show(c: AppContext, location: LocationRow, status: 200 | 201 = 200) {
   await versionedEtag(c, location.version, location);

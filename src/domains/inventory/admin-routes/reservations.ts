@@ -1,5 +1,6 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
+import { subjectOf } from '../../../platform/auth/actor.ts';
 import { decodeCursor, pageOf } from '../../../platform/http/page.ts';
 import { AppError, notFound } from '../../../platform/errors.ts';
 import { once, type Claim } from '../../../platform/http/idempotency.ts';
@@ -17,9 +18,9 @@ import {
   reservationPage,
   type ReservationRow,
 } from '../queries/holds.ts';
-import { ensureLevel, requireLocation, requireSku } from '../queries/levels.ts';
+import { ensureLevel, requireLocation, requireStocked } from '../queries/levels.ts';
 import { releaseHold, releaseOverdueOf } from '../queries/release.ts';
-import { lockLevels } from '../queries/reserve.ts';
+import { becauseOf, lockLevels } from '../queries/reserve.ts';
 import { NewHold, Reservation, ReservationList, ReservationQuery } from '../schema.ts';
 import { changeByStaff } from '../service.ts';
 
@@ -45,19 +46,16 @@ function hold(c: AppContext, input: NewHold) {
   const run = async (claim: Claim | null) => {
     const change = { actor: c.get('actor'), claim, requestId: c.get('record').requestId };
     const resource = { type: 'reservation', id };
-    const described = {
-      action: 'reservations.create',
-      resource,
-      reason: 'hold',
-      details: { sku_id, quantity },
-    } as const;
+    const described = { action: 'reservations.create', resource, details: { sku_id, quantity } } as const;
     const statements = [
-      requireSku(sku_id),
+      requireStocked(sku_id),
       requireLocation(location_id),
       ensureLevel(sku_id, location_id),
       lockLevels([{ sku_id, quantity }]),
+      becauseOf('hold_expired'),
       releaseOverdueOf([{ sku_id, quantity }]),
-      ...insertHold(id, input),
+      becauseOf('hold', id, subjectOf(change.actor)),
+      insertHold(id, input),
     ];
     return await show(c, await changeByStaff(c.get('deps'), change, described, statements, reservationById(id)), 201);
   };
@@ -105,7 +103,7 @@ export const reservationRoutes = new Hono<AppEnv>()
       auth: 'staff',
       permission: 'inventory:write',
       replies: { 201: Reservation },
-      errors: ['not_found', 'insufficient_stock'],
+      errors: ['not_found', 'conflict', 'insufficient_stock'],
     }),
     body(NewHold),
     (c) => hold(c, c.req.valid('json')),

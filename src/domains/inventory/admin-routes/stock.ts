@@ -14,7 +14,7 @@ import {
   levelOf,
   movementPage,
   requireLocation,
-  requireSku,
+  requireStocked,
   transferUnits,
   type AdjustedRow,
 } from '../queries/levels.ts';
@@ -33,7 +33,7 @@ function adjust(c: AppContext, input: Adjustment) {
     const change = { actor: c.get('actor'), claim, requestId: c.get('record').requestId };
     const resource = { type: 'stock_level', id: sku_id };
     const statements = [
-      requireSku(sku_id),
+      requireStocked(sku_id),
       requireLocation(location_id),
       ensureLevel(sku_id, location_id),
       adjustLevel(input),
@@ -70,7 +70,7 @@ function transfer(c: AppContext, input: Transfer) {
     const details = { quantity: input.quantity, from_location_id, to_location_id };
     const described = { action: 'stock_levels.transfer', resource, reason: 'transfer', details } as const;
     const statements = [
-      requireSku(sku_id),
+      requireStocked(sku_id),
       requireLocation(from_location_id, 'from_location_id'),
       requireLocation(to_location_id, 'to_location_id'),
       ensureLevel(sku_id, to_location_id),
@@ -104,7 +104,7 @@ export const stockRoutes = new Hono<AppEnv>()
       auth: 'staff',
       permission: 'inventory:write',
       replies: { 201: Transferred },
-      errors: ['not_found', 'insufficient_stock'],
+      errors: ['not_found', 'conflict', 'insufficient_stock'],
     }),
     body(Transfer),
     (c) => transfer(c, c.req.valid('json')),
@@ -121,7 +121,7 @@ export const stockRoutes = new Hono<AppEnv>()
     query(MovementQuery),
     async (c) => {
       const asked = c.req.valid('query');
-      const before = decodeCursor(asked.cursor, z.tuple([z.int()]));
+      const before = decodeCursor(asked.cursor, z.tuple([z.int().min(0)]));
       const [rows] = await c.get('deps').db.read(movementPage(asked, before?.[0] ?? null));
       return reply(c, StockMovementList, pageOf(rows, asked.limit, { item: (row) => row, key: (row) => [row.id] }));
     },

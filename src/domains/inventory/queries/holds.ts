@@ -26,22 +26,24 @@ export function reservationById(id: string): Sql<ReservationRow> {
 }
 
 /** Units for a while; aborts when fewer are free at the location. */
-export function insertHold(id: string, { sku_id, location_id, quantity, expires_in, note }: NewHold): Sql[] {
-  const own = sql`l.sku_id = ${sku_id}::uuid and l.location_id = ${chosenLocation(location_id)}`;
-  return [
-    sql`
-      with held as (
-        update stock_levels l set reserved = l.reserved + ${quantity}::int
-        where ${own} and l.on_hand + l.backorder_limit - l.safety_stock - l.reserved >= ${quantity}::int
-        returning 1
-      )
-      select require(exists (select from held), 'insufficient_stock',
-        '{"param": "quantity", "message": "Fewer units than that are free there."}')`,
-    sql`
+export function insertHold(id: string, { sku_id, location_id, quantity, expires_in, note }: NewHold): Sql {
+  return sql`
+    with held as (
+      update stock_levels l set reserved = l.reserved + ${quantity}::int
+      where l.sku_id = ${sku_id}::uuid and l.location_id = ${chosenLocation(location_id)}
+        and l.on_hand + l.backorder_limit - l.safety_stock - l.reserved >= ${quantity}::int
+        and exists (select from stock_locations o where o.id = l.location_id and o.active)
+      returning l.sku_id, l.location_id
+    ),
+    promised as (
       insert into reservations (id, sku_id, location_id, quantity, expires_at, note)
-      values (${id}::uuid, ${sku_id}::uuid, ${chosenLocation(location_id)}, ${quantity}::int,
-        now() + make_interval(secs => ${expires_in}::int), ${note ?? null})`,
-  ];
+      select ${id}::uuid, sku_id, location_id, ${quantity}::int, now() + make_interval(secs => ${expires_in}::int),
+        ${note ?? null}
+      from held
+      returning 1
+    )
+    select require(exists (select from promised), 'insufficient_stock',
+      '{"param": "quantity", "message": "Fewer units than that are free there."}')`;
 }
 
 /** An order's units are let go by what becomes of the order, never by hand. */

@@ -14,11 +14,13 @@ export type LevelRow = z.output<typeof StockLevel>;
 
 const columns = sql`
   l.sku_id, s.code as sku_code, l.location_id, l.on_hand, l.reserved,
-  greatest(l.on_hand + l.backorder_limit - l.safety_stock - l.reserved, 0) as available,
+  case when o.active then greatest(l.on_hand + l.backorder_limit - l.safety_stock - l.reserved, 0) else 0 end as available,
   l.backorder_limit, l.safety_stock, l.shortfall, l.low_stock_threshold, l.expected_at, l.version`;
 
+const tables = sql`stock_levels l join skus s on s.id = l.sku_id join stock_locations o on o.id = l.location_id`;
+
 function levels(where: Sql, tail: Sql): Sql<LevelRow> {
-  return sql<LevelRow>`select ${columns} from stock_levels l join skus s on s.id = l.sku_id where ${where} ${tail}`;
+  return sql<LevelRow>`select ${columns} from ${tables} where ${where} ${tail}`;
 }
 
 export function levelPage(query: LevelQuery, after: readonly [string, string] | null): Sql<LevelRow> {
@@ -43,10 +45,14 @@ export function levelOf(skuId: string, locationId: string | undefined): Sql<Leve
   return levels(sql`l.sku_id = ${skuId}::uuid and l.location_id = ${chosenLocation(locationId)}`, nothing);
 }
 
-export function requireSku(skuId: string, param = 'sku_id'): Sql {
+/** Aborts unless the SKU is there and has stock itself; it is made no kit before the batch is done. */
+export function requireStocked(skuId: string): Sql {
   return sql`
-    select require(exists (select from skus where id = ${skuId}::uuid), 'not_found',
-      jsonb_build_object('param', ${param}::text, 'message', 'No such SKU.'))`;
+    select
+      require(s.id is not null, 'not_found', '{"param": "sku_id", "message": "No such SKU."}'),
+      require(not exists (select from kit_components c where c.kit_sku_id = s.id), 'conflict',
+        '{"param": "sku_id", "message": "A kit has no stock of its own: its components have."}')
+    from (select 1) always left join (select id from skus where id = ${skuId}::uuid for key share) s on true`;
 }
 
 export function requireLocation(locationId: string | undefined, param = 'location_id'): Sql {
@@ -87,19 +93,23 @@ export interface AdjustedRow extends LevelRow {
   short_orders: { order_id: string; number: string; quantity: number }[];
 }
 
-/** The level, and the orders that its shortfall falls on: the latest promises first, until it is used up. */
+/**
+ * The level, and the orders that its shortfall falls on until it is used up: holds by hand give way first and are not named,
+ * then the latest promises.
+ */
 export function adjustedLevel(skuId: string, locationId: string | undefined): Sql<AdjustedRow> {
   return sql<AdjustedRow>`
     select ${columns}, coalesce((
-      select jsonb_agg(jsonb_build_object('order_id', k.order_id, 'number', o.number,
+      select jsonb_agg(jsonb_build_object('order_id', k.order_id, 'number', orders.number,
         'quantity', least(k.quantity, l.shortfall - k.before)) order by k.before)
       from (
-        select r.order_id, r.quantity, sum(r.quantity) over (order by r.created_at desc, r.id desc) - r.quantity as before
+        select r.order_id, r.quantity,
+          sum(r.quantity) over (order by r.order_id is null desc, r.created_at desc, r.id desc) - r.quantity as before
         from reservations r
-        where r.sku_id = l.sku_id and r.location_id = l.location_id and r.order_id is not null
-      ) k join orders o on o.id = k.order_id
+        where r.sku_id = l.sku_id and r.location_id = l.location_id
+      ) k join orders on orders.id = k.order_id
       where k.before < l.shortfall), '[]'::jsonb) as short_orders
-    from stock_levels l join skus s on s.id = l.sku_id
+    from ${tables}
     where l.sku_id = ${skuId}::uuid and l.location_id = ${chosenLocation(locationId)}`;
 }
 
@@ -114,7 +124,7 @@ export function transferUnits({ sku_id, from_location_id, to_location_id, quanti
       with moved as (
         update stock_levels l set on_hand = l.on_hand - ${quantity}::int
         where l.sku_id = ${sku_id}::uuid and l.location_id = ${from_location_id}::uuid
-          and l.on_hand - greatest(l.reserved - l.backorder_limit, 0) >= ${quantity}::int
+          and l.on_hand - l.reserved >= ${quantity}::int
         returning 1
       )
       select require(exists (select from moved), 'insufficient_stock',
@@ -126,14 +136,18 @@ export function transferUnits({ sku_id, from_location_id, to_location_id, quanti
   ];
 }
 
-/** Behind a check of the version; a limit below what is promised on it is refused. */
+/** Behind a check of the version. A limit below what is promised on it is refused, a higher one covers a shortfall. */
 export function patchLevel(
   { sku_id, location_id }: { sku_id: string; location_id: string },
   patch: LevelPatch,
   versions: readonly number[] | null,
 ): Sql[] {
   let set = sql`version = l.version + 1`;
-  if (patch.backorder_limit !== undefined) set = sql`${set}, backorder_limit = ${patch.backorder_limit}::int`;
+  if (patch.backorder_limit !== undefined) {
+    const limit = sql`${patch.backorder_limit}::int`;
+    set = sql`${set}, backorder_limit = ${limit},
+      shortfall = least(l.shortfall, greatest(l.reserved - l.on_hand - ${limit}, 0))`;
+  }
   if (patch.safety_stock !== undefined) set = sql`${set}, safety_stock = ${patch.safety_stock}::int`;
   if (patch.low_stock_threshold !== undefined)
     set = sql`${set}, low_stock_threshold = ${patch.low_stock_threshold}::int`;

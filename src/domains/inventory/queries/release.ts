@@ -1,4 +1,4 @@
-import { nothing, sql, type Sql } from '../../../platform/db/sql.ts';
+import { json, nothing, sql, type Sql } from '../../../platform/db/sql.ts';
 import { stockedDemand, type Demand } from './reserve.ts';
 
 /** What is owed shrinks with what is promised. */
@@ -66,9 +66,16 @@ export function commitReserved(orderId: string): Sql {
     where order_id = ${orderId}::uuid`;
 }
 
-/** Units of an order, location by location: at most what is asked for, less where less is promised. */
+/**
+ * Units of an order, location by location: at most what is asked for, less where less is promised. They are named as they
+ * were frozen with the order, whatever its SKUs are made of by now.
+ */
 const takenUnits = (orderId: string, units: readonly Demand[], locationId: string | null) => sql`
-  wanted as (${stockedDemand(units)}),
+  wanted as (
+    select sku_id, sum(quantity) as quantity
+    from jsonb_to_recordset(${json(units)}::jsonb) as u(sku_id uuid, quantity int)
+    group by sku_id
+  ),
   held as (
     select r.id, r.sku_id, r.location_id, r.quantity,
       sum(r.quantity) over (partition by r.sku_id order by r.location_id) - r.quantity as before

@@ -12,10 +12,16 @@ export function becauseOf(reason: string, reference: string | null = null, actor
       set_config('stock.actor', ${actor ?? ''}, true)`;
 }
 
+/** Kits stay what they are to the end of the batch, so that what an order freezes is what it reserves. */
+export function lockKits(demand: readonly Demand[]): Sql {
+  return sql`
+    select 1 from skus where id = any(${demand.map((line) => line.sku_id)}::uuid[]) order by id for key share`;
+}
+
 /** Demand as SKUs that have stock: a kit asks for its components, and whoever asks twice for one asks for the sum. */
 export function stockedDemand(demand: readonly Demand[]): Sql {
   return sql`
-    select coalesce(k.component_sku_id, d.sku_id) as sku_id, sum(d.quantity * coalesce(k.quantity, 1))::int as quantity
+    select coalesce(k.component_sku_id, d.sku_id) as sku_id, sum(d.quantity::bigint * coalesce(k.quantity, 1)) as quantity
     from jsonb_to_recordset(${json(demand)}::jsonb) as d(sku_id uuid, quantity int)
     left join kit_components k on k.kit_sku_id = d.sku_id
     group by 1`;

@@ -11,12 +11,15 @@ create unique index payment_transactions_event on payment_transactions (payment_
   where event_reference is not null;
 create index payment_transactions_open on payment_transactions (created_at) where outcome = 'request';
 
--- When a request was last asked about, by whoever holds it until then (database clock); requests themselves never change.
+-- Who asks about a request right now, and when it is looked at again by itself (database clock); requests never change.
 create table payment_request_leases (
   request_id uuid primary key references payment_transactions,
   attempts int not null default 0,
-  lease_until timestamptz not null default now()
+  lease_until timestamptz not null default now(),
+  next_at timestamptz not null default now()
 );
+-- An event may name a payment by the provider's name of it only.
+create index payments_reference on payments (provider, provider_reference) where provider_reference is not null;
 
 -- Money that goes back: for lines, for shipping, or an amount of its own.
 create table refunds (

@@ -11,7 +11,7 @@ import {
   removeOldFailures,
   republishRevocations,
 } from './domains/identity/index.ts';
-import { settleUnattended } from './domains/checkout/index.ts';
+import { applyStoredWebhooks, settleUnattended } from './domains/checkout/index.ts';
 import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
 import { describeCause } from './platform/http/problem.ts';
 import { flushSpans, traceOf } from './observe.ts';
@@ -31,6 +31,7 @@ interface Gauges {
 async function tick(deps: Deps, gauges: Gauges): Promise<void> {
   const settled = await settleUnattended(deps);
   const requests = await settleOpenRequests(deps);
+  const webhooks = await applyStoredWebhooks(deps);
   const delivered = await drainOutbox(deps);
   await deps.db.writeResent(
     removeDoneKeys,
@@ -52,6 +53,7 @@ async function tick(deps: Deps, gauges: Gauges): Promise<void> {
   deps.log.log('info', 'tick', {
     orders_settled: settled,
     payment_requests_settled: requests,
+    webhooks_applied: webhooks,
     events_delivered: delivered,
     db_round_trips: deps.trips.db,
   });

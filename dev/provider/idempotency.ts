@@ -1,4 +1,4 @@
-import { Refusal } from './book.ts';
+import { Refusal } from './shapes.ts';
 
 export interface Reply {
   status: number;

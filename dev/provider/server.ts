@@ -1,8 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Book, type Charge, invalid, metadataOf, Refusal } from './book.ts';
+import { authenticationPage } from './bank-page.ts';
+import { Book, metadataOf } from './book.ts';
 import { IdempotencyKeys, type Reply } from './idempotency.ts';
 import { type Script, takeScript } from './script.ts';
+import { type Charge, invalid, Refusal } from './shapes.ts';
 import { WEBHOOK_MODES, type WebhookEvent, type WebhookMode, Webhooks } from './webhooks.ts';
 
 export interface TestProvider {
@@ -90,7 +92,7 @@ export async function startTestProvider(options: TestProviderOptions): Promise<T
 async function serve(provider: Provider, request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
     const call = await readCall(request);
-    const page = call.path.startsWith('/authenticate/') ? authenticationPage(provider, call) : undefined;
+    const page = call.path.startsWith('/authenticate/') ? authenticationPage(provider.book, call) : undefined;
     if (page !== undefined) {
       response.writeHead(page.status, { 'content-type': 'text/html; charset=utf-8' }).end(page.html);
       return;
@@ -153,13 +155,17 @@ function refusalAsReply(error: unknown): Reply {
 }
 
 function act({ book, keys, webhooks }: Provider, call: Call): Reply {
-  const [, id = '', verb = ''] = /^\/v1\/payment_intents\/([^/]+)(?:\/(capture|cancel))?$/.exec(call.path) ?? [];
-  switch (`${call.method} ${id === '' ? call.path : `intent ${verb}`.trim()}`) {
+  const event = webhooks.events.find(({ id: eventId }) => call.path === `/v1/events/${eventId}`);
+  const [, search, id = '', verb = search ?? ''] =
+    /^\/v1\/payment_intents\/(?:(search)|([^/]+)(?:\/(capture|cancel))?)$/.exec(call.path) ?? [];
+  switch (`${call.method} ${id + verb === '' ? call.path : `intent ${verb}`.trim()}`) {
     case 'POST /v1/payment_intents':
       if (call.params.get('payment_method') === 'tok_error' && keys.firstFailure(call.key)) {
         throw new Refusal(500, { type: 'api_error', message: 'Nothing was charged. Try again.' });
       }
       return ok(book.create(call.params));
+    case 'GET intent search':
+      return ok(list(book.list(queryOf(call.query.get('query') ?? ''))));
     case 'GET /v1/payment_intents':
       return ok(list(book.list(metadataOf(call.query))));
     case 'GET intent':
@@ -174,6 +180,8 @@ function act({ book, keys, webhooks }: Provider, call: Call): Reply {
       return ok(list(book.refundsOf(call.query.get('payment_intent') ?? '')));
     case 'GET /v1/events':
       return ok(list([...webhooks.events].reverse()));
+    case `GET /v1/events/${event?.id}`:
+      return ok(event);
     default:
       throw unknownUrl(call);
   }
@@ -204,6 +212,13 @@ async function control({ book, scripts, webhooks }: Provider, call: Call): Promi
   }
 }
 
+/** Of the query language the one question that a shop asks: `metadata['key']:'value'`. */
+function queryOf(query: string): Record<string, string> {
+  const [, key, value] = /^metadata\['([^']+)'\]:'([^']*)'$/.exec(query) ?? [];
+  if (key === undefined || value === undefined) throw invalid('query', "Only metadata['key']:'value'.");
+  return { [key]: value };
+}
+
 function unknownUrl(call: Call): Refusal {
   return new Refusal(404, { type: 'invalid_request_error', message: `Unknown: ${call.method} ${call.path}` });
 }
@@ -228,30 +243,6 @@ function parseJson(body: string): ReturnType<typeof JSON.parse> {
   } catch {
     throw invalid('body', 'Not JSON.');
   }
-}
-
-function authenticationPage({ book }: Provider, call: Call): { status: number; html: string } {
-  const id = call.path.slice('/authenticate/'.length);
-  try {
-    if (call.method !== 'POST') {
-      const { amount, currency, status } = book.get(id);
-      const buttons = ['success', 'failure'].map(
-        (outcome) => `<button name="outcome" value="${outcome}">${outcome}</button>`,
-      );
-      const form = status === 'requires_action' ? `<form method="post">${buttons.join(' ')}</form>` : '';
-      return { status: 200, html: htmlPage(`Test bank: ${amount} ${currency}, ${status}`, form) };
-    }
-    const outcome = call.params.get('outcome');
-    if (outcome !== 'success' && outcome !== 'failure') throw invalid('outcome', 'success or failure.');
-    return { status: 200, html: htmlPage(`Done: ${book.authenticate(id, outcome === 'success').status}`, '') };
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    return { status: error.status, html: htmlPage('The test bank refuses this.', '') };
-  }
-}
-
-function htmlPage(title: string, rest: string): string {
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>Test bank</title><h1>${title}</h1>${rest}</html>`;
 }
 
 async function readCall(request: IncomingMessage): Promise<Call> {

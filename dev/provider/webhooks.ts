@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Dispute, type EventType, newId, now, type PaymentIntent } from './book.ts';
+import { newId, now } from './book.ts';
+import type { Dispute, EventType, PaymentIntent } from './shapes.ts';
 
 export interface WebhookEvent {
   id: string;
@@ -74,7 +75,12 @@ export class Webhooks {
   }
 
   async #post(url: string, body: string): Promise<boolean> {
-    const headers = { 'content-type': 'application/json', 'test-signature': sign(body, this.#secret, now()) };
+    const signature = sign(body, this.#secret, now());
+    const headers = {
+      'content-type': 'application/json',
+      'test-signature': signature,
+      'stripe-signature': signature,
+    };
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(TIMEOUT_MS)]);
     try {
       const reply = await fetch(url, { method: 'POST', headers, body, signal });

@@ -1,2 +1,3 @@
 export { checkoutRoutes } from './routes.ts';
 export { settleUnattended } from './tick.ts';
+export { applyStoredWebhooks } from './webhook.ts';

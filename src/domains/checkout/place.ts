@@ -113,6 +113,7 @@ async function placeNew(deps: Deps, actor: Actor, cart: CartRow, { input, claim 
     currency: cart.currency,
     total: planned.totals.total,
     is_abandoned: false,
+    is_stale: false,
     payment: {
       id: planned.paymentId,
       order_id: planned.orderId,

@@ -147,11 +147,15 @@ export interface TakenOrder {
   total: number;
   /** Whether the buyer has had long enough to finish a payment that waits for them. */
   is_abandoned: boolean;
+  /** Whether the provider may have forgotten the idempotency key of the charge, so that asking again could charge twice. */
+  is_stale: boolean;
   payment: PaymentRow;
 }
 
 /** Minutes that a payment may wait for its buyer before it is given up. */
 const BUYER_WAIT_MIN = 60;
+/** Hours for which a charge may be asked again; Stripe keeps its keys for a day. */
+const CHARGE_AGAIN_H = 20;
 
 /** Takes a pending order whose lease has ended; no row means that somebody works on it, or that it is settled. */
 export function takeOver(orderId: string, attempt: string): Sql<TakenOrder> {
@@ -160,6 +164,7 @@ export function takeOver(orderId: string, attempt: string): Sql<TakenOrder> {
     where o.id = ${orderId}::uuid and o.status = 'pending' and o.lease_until <= now()
     returning o.id, o.attempt, o.cart_id, o.number, o.currency, o.total,
       o.created_at < now() - make_interval(mins => ${BUYER_WAIT_MIN}::int) as is_abandoned,
+      o.created_at < now() - make_interval(hours => ${CHARGE_AGAIN_H}::int) as is_stale,
       (select jsonb_build_object('id', p.id, 'order_id', p.order_id, 'provider', p.provider, 'capture', p.capture,
         'currency', p.currency, 'amount', p.amount, 'token', p.token, 'provider_reference', p.provider_reference)
        from payments p where p.order_id = o.id) as payment`;

@@ -26,11 +26,14 @@ import {
   type TakenOrder,
 } from './queries.ts';
 
+const NEVER_ASKED: Outcome = { status: 'declined', reference: null, reason: 'abandoned' };
+
 /** The provider is asked for the state when it knows the payment, else to charge: both are safe to repeat. */
 async function askProvider(deps: Deps, order: TakenOrder): Promise<Outcome> {
   const { payment } = order;
   const provider = onlineProvider(deps, payment.provider);
   if (payment.provider_reference === null) {
+    if (order.is_stale) return (await provider.search(payment.id)) ?? NEVER_ASKED;
     return await provider.pay({
       paymentId: payment.id,
       orderId: order.id,

@@ -5,6 +5,7 @@ import { AppError, notFound } from '../../platform/errors.ts';
 import { subjectOf } from '../../platform/auth/actor.ts';
 import { claimStatements, once, type Claim } from '../../platform/http/idempotency.ts';
 import { operation } from '../../platform/http/operation.ts';
+import { problem } from '../../platform/http/problem.ts';
 import { reply } from '../../platform/http/reply.ts';
 import { uuid } from '../../platform/http/schema.ts';
 import { body, params, query } from '../../platform/http/validate.ts';
@@ -12,26 +13,39 @@ import { auditEntry } from '../audit/index.ts';
 import type { AppContext, AppEnv } from '../../platform/http/context.ts';
 import { paymentDetail, paymentOfRequest, paymentPage, type DetailRow } from './queries/details.ts';
 import { openRequest, type RequestKind } from './queries/requests.ts';
-import { performRequest, settleRequest } from './requests.ts';
+import { assertSettled, settleRequest } from './requests.ts';
 import { paymentState } from './rules.ts';
 import { CaptureInput, PaymentDetail, PaymentList, PaymentQuery, RefundInput, VoidInput } from './schema.ts';
 
 const tag = 'Payments';
 const Path = z.object({ id: uuid });
-const members = { legal: z.array(z.string()).optional(), left: z.int().optional() };
+const members = {
+  legal: z.array(z.string()).optional(),
+  left: z.int().optional(),
+  reason: z.string().nullish(),
+};
+const ERRORS_OF_VERBS = [
+  'illegal_transition',
+  'payment_declined',
+  'idempotency_in_flight',
+  'payment_in_doubt',
+] as const;
 
 function toDetail({ waits_for_buyer, ...row }: DetailRow): PaymentDetail {
   return { ...row, ...paymentState(row.transactions, waits_for_buyer, row.amount) };
 }
 
-/** In doubt is no state to answer with: nothing is lost, and the same key asks again. */
-async function answer(c: AppContext, requestId: string, isSettled: boolean): Promise<Response> {
-  if (!isSettled) {
-    throw new AppError('payment_in_doubt', 'Nothing is lost. Try again with the same key.', { retryAfterS: 5 });
-  }
-  const [[row]] = await c.get('deps').db.read(paymentOfRequest(requestId));
+/** Asks the provider as often as a caller retries, always about the same request. What it refuses is no success. */
+async function answer(c: AppContext, requestId: string): Promise<Response> {
+  const deps = c.get('deps');
+  assertSettled(await settleRequest(deps, requestId));
+  const [[row]] = await deps.db.read(paymentOfRequest(requestId));
   if (!row) throw notFound('payment');
-  return reply(c, PaymentDetail, toDetail(row));
+  const detail = toDetail(row);
+  const result = detail.transactions.find((entry) => entry.request_id === requestId);
+  if (result?.outcome !== 'failure') return reply(c, PaymentDetail, detail);
+  const { reason } = result;
+  return problem(c, new AppError('payment_declined', 'The provider refuses this.', { members: { reason } }));
 }
 
 interface Verb {
@@ -62,9 +76,9 @@ function request(c: AppContext, paymentId: string, { kind, amount, reason }: Ver
       paymentDetail(paymentId),
       { resend: claim !== null },
     );
-    return await answer(c, id, await performRequest(deps, id));
+    return await answer(c, id);
   };
-  return once(c, run, async (made) => answer(c, made, await settleRequest(deps, made)));
+  return once(c, run, (made) => answer(c, made));
 }
 
 export const paymentAdminRoutes = new Hono<AppEnv>()
@@ -109,7 +123,7 @@ export const paymentAdminRoutes = new Hono<AppEnv>()
       auth: 'staff',
       permission: 'payments:write',
       replies: { 200: PaymentDetail },
-      errors: ['illegal_transition', 'payment_in_doubt'],
+      errors: ERRORS_OF_VERBS,
       members,
     }),
     params(Path),
@@ -124,7 +138,7 @@ export const paymentAdminRoutes = new Hono<AppEnv>()
       auth: 'staff',
       permission: 'payments:write',
       replies: { 200: PaymentDetail },
-      errors: ['illegal_transition', 'payment_in_doubt'],
+      errors: ERRORS_OF_VERBS,
       members,
     }),
     params(Path),
@@ -139,7 +153,7 @@ export const paymentAdminRoutes = new Hono<AppEnv>()
       auth: 'staff',
       permission: 'refunds:write',
       replies: { 200: PaymentDetail },
-      errors: ['illegal_transition', 'payment_in_doubt'],
+      errors: ERRORS_OF_VERBS,
       members,
     }),
     params(Path),

@@ -1,21 +1,22 @@
 export {
   appendTransaction,
+  appliedWebhook,
   erasePayments,
   insertPayment,
   markWebhookApplied,
   noteWebhookFailure,
   noteProviderState,
-  paymentById,
   paymentOfEvent,
   recordReturn,
   storeWebhook,
+  unappliedWebhooks,
   type NewTransaction,
   type PaymentRow,
 } from './queries/payments.ts';
 export { PAYMENT_STATUSES, paymentState, type TransactionRow } from './rules.ts';
 export { paymentAdminRoutes } from './admin-routes.ts';
 export { insertRefund, openRequest, type NewRequest } from './queries/requests.ts';
-export { applyDispute, reconcileRefunds } from './told.ts';
-export { performRequest, settleOpenRequests, settleRequest } from './requests.ts';
+export { applyDispute, reconcileAuthorized, reconcileRefunds } from './told.ts';
+export { assertSettled, settleOpenRequests, settleRequest } from './requests.ts';
 export { assertManualAllowed, onlineProvider, type ProviderName } from './service.ts';
 export type { Outcome, WebhookEvent } from './provider.ts';

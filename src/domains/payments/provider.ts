@@ -41,17 +41,25 @@ export interface WebhookEvent {
   id: string;
   type: string;
   paymentId: string | null;
-  /** The provider's name of the payment, where the event does not carry ours. */
+  /** The provider's name of the payment, where the event does not carry ours. Neither: it is about something else. */
   paymentReference: string | null;
   dispute: Dispute | null;
 }
 
-/** Money that the provider has given back, by its own id; amounts in minor units. */
+/** Money that the provider gives back, by its own id; amounts in minor units. */
 export interface ProviderRefund {
   reference: string;
   amount: number;
+  status: 'succeeded' | 'pending' | 'failed';
   /** Ours, when it was asked for by us. */
   requestId: string | null;
+}
+
+/** A refund may take its time: until it has gone through or not, nothing is known of it. */
+export function outcomeOfRefund({ reference, status }: ProviderRefund): RequestOutcome {
+  if (status === 'succeeded') return { status: 'success', reference };
+  if (status === 'failed') return { status: 'failure', reference, reason: 'refund_failed' };
+  return { status: 'unknown', cause: 'the refund is under way' };
 }
 
 /** A payment service, in the shape of Stripe's PaymentIntents. Calls are made outside any transaction and never throw. */
@@ -60,13 +68,17 @@ export interface PaymentProvider {
   pay(charge: Charge): Promise<Outcome>;
   /** The state now, by the provider's own reference. */
   find(reference: string): Promise<Outcome>;
+  /** The state now, by our own id of it, minutes late; null when there is no such payment. */
+  search(paymentId: string): Promise<Outcome | null>;
   /** Takes `amount` of what was authorized. `key` makes each of these three safe to repeat. */
   capture(reference: string, request: { amount: number; key: string }): Promise<RequestOutcome>;
   /** Gives a payment up that is authorized or waits for its buyer; one that has gone through stays as it is. */
   void(reference: string, request: { key: string }): Promise<RequestOutcome>;
   refund(reference: string, request: { amount: number; key: string }): Promise<RequestOutcome>;
-  /** All refunds that went through, whoever asked for them; null when the provider does not say. */
+  /** The newest 100 refunds, whoever asked for them; null when the provider does not say. */
   refunds(reference: string): Promise<ProviderRefund[] | null>;
   /** Null when signature or timestamp do not hold. */
   readWebhook(headers: Headers, body: string): Promise<WebhookEvent | null>;
+  /** An event that was told before, for as long as the provider keeps it; null when it cannot be had. */
+  event(id: string): Promise<WebhookEvent | null>;
 }

@@ -1,8 +1,10 @@
 import type { Deps } from '../../platform/deps.ts';
+import { forEachAtOnce } from '../../platform/at-once.ts';
+import { AppError } from '../../platform/errors.ts';
 import { describeCause } from '../../platform/http/problem.ts';
 import { loggableId, redact } from '../../platform/telemetry/redact.ts';
 import { emitEventIf } from '../events/index.ts';
-import type { RequestOutcome } from './provider.ts';
+import { outcomeOfRefund, type PaymentProvider, type RequestOutcome } from './provider.ts';
 import {
   appendResult,
   hasResult,
@@ -12,7 +14,7 @@ import {
   type OpenRequestRow,
   type RequestKind,
 } from './queries/requests.ts';
-import { onlineProvider } from './service.ts';
+import { providerIfAvailable } from './service.ts';
 
 const DONE: Record<RequestKind, string> = {
   capture: 'payment.captured',
@@ -20,22 +22,57 @@ const DONE: Record<RequestKind, string> = {
   refund: 'payment.refunded',
 };
 
+/** in_flight: somebody else is asking right now. in_doubt: asked, and the answer says nothing. */
+export type Settling = 'settled' | 'in_flight' | 'in_doubt';
+
+interface Asked extends OpenRequestRow {
+  provider_reference: string;
+}
+
+/** A provider forgets its keys after a day, so a refund that may have been made is looked for before it is asked again. */
+async function refund(provider: PaymentProvider, { provider_reference, ...request }: Asked): Promise<RequestOutcome> {
+  if (request.attempts > 1) {
+    const refunds = await provider.refunds(provider_reference);
+    if (refunds === null) return { status: 'unknown', cause: 'the refunds could not be looked up' };
+    const made = refunds.find(({ requestId }) => requestId === request.id);
+    if (made) return outcomeOfRefund(made);
+  }
+  return await provider.refund(provider_reference, { amount: request.amount, key: request.id });
+}
+
+/** A refusal may come because it was done before, under a key that is forgotten or by hand: the state tells. */
+async function confirmRefusal(
+  provider: PaymentProvider,
+  request: Asked,
+  refused: RequestOutcome,
+): Promise<RequestOutcome> {
+  if (refused.status !== 'failure') return refused;
+  const state = await provider.find(request.provider_reference);
+  if (state.status === 'unknown') return state;
+  const isDone =
+    request.kind === 'void'
+      ? state.status === 'declined' && state.reason === 'canceled'
+      : state.status === 'captured' && state.amount === request.amount;
+  return isDone ? { status: 'success', reference: request.provider_reference } : refused;
+}
+
 async function ask(deps: Deps, request: OpenRequestRow): Promise<RequestOutcome> {
-  const { provider_reference: reference, id: key, amount } = request;
-  if (reference === null) return { status: 'unknown', cause: 'the provider has not named the payment yet' };
-  const provider = onlineProvider(deps, request.provider);
+  const { provider_reference, id: key, amount } = request;
+  const provider = providerIfAvailable(deps, request.provider);
+  if (!provider) return { status: 'unknown', cause: 'the provider is not set up here any more' };
+  if (provider_reference === null) return { status: 'unknown', cause: 'the provider has not named the payment yet' };
+  const asked = { ...request, provider_reference };
   switch (request.kind) {
     case 'capture':
-      return await provider.capture(reference, { amount, key });
+      return await confirmRefusal(provider, asked, await provider.capture(provider_reference, { amount, key }));
     case 'void':
-      return await provider.void(reference, { key });
+      return await confirmRefusal(provider, asked, await provider.void(provider_reference, { key }));
     case 'refund':
-      return await provider.refund(reference, { amount, key });
+      return await refund(provider, asked);
   }
 }
 
-/** True when the request has a result: what became of it is in the ledger. False: it is in doubt and asked about again. */
-async function perform(deps: Deps, request: OpenRequestRow): Promise<boolean> {
+async function perform(deps: Deps, request: OpenRequestRow): Promise<Settling> {
   const outcome = await ask(deps, request);
   const { metrics, log, ids, db } = deps;
   metrics.count('ecommerce_payment_requests_total', [request.kind, outcome.status]);
@@ -46,7 +83,7 @@ async function perform(deps: Deps, request: OpenRequestRow): Promise<boolean> {
       cause: redact(outcome.cause),
     });
     await db.writeResent(postponeRequest(request.id));
-    return false;
+    return 'in_doubt';
   }
   const isDone = outcome.status === 'success';
   const id = ids.uuid();
@@ -65,42 +102,44 @@ async function perform(deps: Deps, request: OpenRequestRow): Promise<boolean> {
       payload: { order_id: request.order_id, amount: request.amount, currency: request.currency },
     }),
   );
-  return true;
+  return 'settled';
 }
 
-/** Right after the batch that opened it, by whoever opened it: nobody else asks while the lease of that batch lasts. */
-export async function performRequest(deps: Deps, requestId: string): Promise<boolean> {
-  const [[request]] = await deps.db.read(openRequestById(requestId));
-  return request ? await perform(deps, request) : true;
-}
-
-/** A retry's turn: takes the request over when nobody is on it. False while it is in doubt or somebody else is on it. */
-export async function settleRequest(deps: Deps, requestId: string): Promise<boolean> {
+/**
+ * Asks the provider for what the request is about, unless somebody else does so right now. Called after the batch that
+ * opened it, and by every retry: the request's id is the provider's idempotency key, so the money moves once.
+ */
+export async function settleRequest(deps: Deps, requestId: string): Promise<Settling> {
   const [[taken], [open]] = await deps.db.write(takeRequests(requestId, 1), openRequestById(requestId));
   if (taken) return await perform(deps, taken);
-  return open === undefined;
+  return open ? 'in_flight' : 'settled';
+}
+
+/** What a caller is told while there is no result: the same key goes on with the same request. */
+export function assertSettled(settling: Settling): void {
+  if (settling === 'settled') return;
+  if (settling === 'in_flight') {
+    throw new AppError('idempotency_in_flight', 'The provider is being asked right now.', { retryAfterS: 2 });
+  }
+  throw new AppError('payment_in_doubt', 'Nothing is lost. Try again with the same key.', { retryAfterS: 5 });
 }
 
 const REQUESTS_MAX = 100;
-const AT_ONCE = 5;
 
 /** The tick's turn: asks about what is in doubt and answers how many of those have a result now. */
 export async function settleOpenRequests(deps: Deps): Promise<number> {
   const [requests] = await deps.db.writeResent(takeRequests(null, REQUESTS_MAX));
-  const waiting = [...requests];
   let settled = 0;
-  const work = async () => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) {
-      try {
-        if (await perform(deps, next)) settled += 1;
-      } catch (error) {
-        deps.log.log('error', 'settling failed', {
-          order_id: loggableId(next.order_id),
-          cause: describeCause(error),
-        });
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  await forEachAtOnce(
+    requests,
+    async (request) => {
+      if ((await perform(deps, request)) === 'settled') settled += 1;
+    },
+    (request, error) =>
+      deps.log.log('error', 'settling failed', {
+        order_id: loggableId(request.order_id),
+        cause: describeCause(error),
+      }),
+  );
   return settled;
 }

@@ -37,6 +37,11 @@ function isStanding(row: TransactionRow, ledger: readonly TransactionRow[]): boo
   return !ledger.some(won);
 }
 
+/** A verb that failed leaves the payment as it was, and so does a dispute that was won; only the payment itself can fail. */
+function isRefused({ kind, outcome, request_id = null }: TransactionRow): boolean {
+  return outcome === 'failure' && request_id === null && (kind === 'authorize' || kind === 'capture');
+}
+
 /** A payment's state is what its ledger adds up to, in whatever order it was told; nothing else stores it. */
 export function paymentState(ledger: readonly TransactionRow[], waitsForBuyer: boolean, amount = 0): PaymentState {
   const done = (kind: TransactionRow['kind']) => ledger.filter((row) => row.kind === kind && row.outcome === 'success');
@@ -51,8 +56,7 @@ export function paymentState(ledger: readonly TransactionRow[], waitsForBuyer: b
     if (done('capture').length > 0) return captured_amount < amount ? 'partially_captured' : 'captured';
     if (done('void').length > 0) return 'voided';
     if (done('authorize').length > 0) return 'authorized';
-    // A verb that failed leaves the payment as it was; only the payment itself can fail.
-    if (ledger.some((row) => row.outcome === 'failure' && (row.request_id ?? null) === null)) return 'failed';
+    if (ledger.some(isRefused)) return 'failed';
     return waitsForBuyer ? 'requires_action' : 'pending';
   };
   return { status: statusOf(), captured_amount, refunded_amount, charged_back_amount };

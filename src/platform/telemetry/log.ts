@@ -34,6 +34,7 @@ export type LogFields = Optional<{
   faults: readonly Loggable[];
   orders_settled: number;
   payment_requests_settled: number;
+  webhooks_applied: number;
   events_delivered: number;
   attempts: number;
   mail_template: Loggable;

@@ -88,37 +88,44 @@ export function storeWebhook(provider: string, event: { id: string; type: string
     on conflict (provider, event_id) do nothing`;
 }
 
-export function paymentById(id: string): Sql<PaymentRow> {
-  return sql<PaymentRow>`
-    select id, order_id, provider, capture, currency, amount, token, provider_reference
-    from payments where id = ${id}::uuid`;
-}
-
 /** By our own id, or by the provider's name of it, where an event does not carry ours. */
-export function paymentOfEvent(id: string | null, provider: string, reference: string | null): Sql<PaymentRow> {
+export function paymentOfEvent(provider: string, id: string | null, reference: string | null): Sql<PaymentRow> {
   return sql<PaymentRow>`
     select id, order_id, provider, capture, currency, amount, token, provider_reference
-    from payments where id = ${id}::uuid or (provider = ${provider} and provider_reference = ${reference})
+    from payments where provider = ${provider} and (id = ${id}::uuid or provider_reference = ${reference})
     order by id = ${id}::uuid desc nulls last limit 1`;
 }
 
 export interface ToldRow {
   id: string;
   paymentId: string;
-  kind: 'refund' | 'chargeback';
+  kind: 'capture' | 'void' | 'refund' | 'chargeback';
   outcome: 'success' | 'failure';
   amount: number;
   /** The provider's own id of it: what is told twice is written once. */
   eventReference: string;
 }
 
-/** What the provider tells by itself; answers a row to the one who wrote it. */
-export function appendTold({ id, paymentId, kind, outcome, amount, eventReference }: ToldRow): Sql<{ id: string }> {
-  return sql<{ id: string }>`
-    insert into payment_transactions (id, payment_id, kind, outcome, amount, event_reference, actor)
-    values (${id}::uuid, ${paymentId}::uuid, ${kind}, ${outcome}, ${amount}::bigint, ${eventReference}, 'provider')
-    on conflict do nothing
-    returning id`;
+/** Nobody here has asked for a capture or a void of what is authorized. */
+const isLeftAuthorized = sql`
+  b.authorized > 0 and not b.voided and not b.open_void and b.captured + b.open_capture = 0`;
+
+export function leftAuthorized(paymentId: string): Sql<{ payment_id: string }> {
+  return sql<{ payment_id: string }>`
+    select b.payment_id from payment_balances b where b.payment_id = ${paymentId}::uuid and ${isLeftAuthorized}`;
+}
+
+/** What the provider tells by itself, under the lock of the payment. */
+export function appendTold({ id, paymentId, kind, outcome, amount, eventReference }: ToldRow): Sql[] {
+  const isNews = kind === 'capture' || kind === 'void' ? isLeftAuthorized : sql`true`;
+  return [
+    sql`select id from payments where id = ${paymentId}::uuid for update`,
+    sql`
+      insert into payment_transactions (id, payment_id, kind, outcome, amount, event_reference, actor)
+      select ${id}::uuid, b.payment_id, ${kind}, ${outcome}, ${amount}::bigint, ${eventReference}, 'provider'
+      from payment_balances b where b.payment_id = ${paymentId}::uuid and ${isNews}
+      on conflict do nothing`,
+  ];
 }
 
 /** Which of these the ledger does not know: told before, or the result of a request of ours. */
@@ -130,10 +137,34 @@ export function unknownRefunds(paymentId: string, references: readonly string[])
         and t.outcome = 'success' and (t.event_reference = given.reference or t.provider_reference = given.reference))`;
 }
 
+/** `error` is a code. */
 export function noteWebhookFailure(provider: string, eventId: string, error: string): Sql {
   return sql`
     update payment_webhook_events set attempts = attempts + 1, last_error = ${error}
-    where provider = ${provider} and event_id = ${eventId}`;
+    where provider = ${provider} and event_id = ${eventId} and applied_at is null`;
+}
+
+export interface WebhookRow {
+  provider: ProviderName;
+  event_id: string;
+}
+
+/** Tries after which people have to look: with the waits between them, about three days. */
+const ATTEMPTS_MAX = 12;
+
+/** Events that could not be applied yet and whose turn it is; each time they wait twice as long, from one minute on. */
+export function unappliedWebhooks(limit: number): Sql<WebhookRow> {
+  return sql<WebhookRow>`
+    select provider, event_id from payment_webhook_events
+    where applied_at is null and attempts < ${ATTEMPTS_MAX}::int
+      and received_at + make_interval(mins => power(2, attempts)::int) <= now()
+    order by received_at limit ${limit}::int`;
+}
+
+export function appliedWebhook(provider: string, eventId: string): Sql<{ applied_at: string }> {
+  return sql<{ applied_at: string }>`
+    select applied_at from payment_webhook_events
+    where provider = ${provider} and event_id = ${eventId} and applied_at is not null`;
 }
 
 export function markWebhookApplied(provider: string, eventId: string): Sql {

@@ -1,4 +1,4 @@
-import { json, nothing, sql, type Sql } from '../../../platform/db/sql.ts';
+import { json, sql, type Sql } from '../../../platform/db/sql.ts';
 import type { ProviderName } from '../service.ts';
 
 export type RequestKind = 'capture' | 'void' | 'refund';
@@ -17,29 +17,30 @@ export interface NewRequest {
 }
 
 /** Seconds for which nobody else asks about a request; longer than any provider call may take. */
-const LEASE_S = 40;
-/** Seconds before a request in doubt is asked about again; doubled with each try, up to an hour. */
+const LEASE_S = 60;
+/** Seconds before the tick asks about a request again; doubled with each try, up to an hour. Whoever retries need not wait. */
 const BACKOFF_S = 5;
 const BACKOFF_MAX_S = 3600;
 
 /** How much a request of a kind could still be for; a view of the ledger, so open requests count. */
 const LEFT: Record<RequestKind, Sql> = {
-  capture: sql`greatest(b.authorized - b.captured - b.open_capture, 0)`,
-  void: sql`b.authorized`,
+  capture: sql`greatest(least(b.authorized, p.amount - p.waived_amount) - b.captured - b.open_capture, 0)`,
+  void: sql`greatest(b.authorized, case p.provider when 'manual' then p.amount else 0 end)`,
   refund: sql`greatest(b.captured - b.refunded - b.charged_back - b.open_refund, 0)`,
 };
 
 /**
  * Whether a payment in this state takes a request of the kind at all. An authorization is captured once, and what is left
- * of it lapses; money by hand is captured without one, as often as some of it arrives.
+ * of it lapses; money by hand is captured without one, as often as some of it arrives, and voided when none is expected.
  */
 const ALLOWED: Record<RequestKind, Sql> = {
   capture: sql`not b.voided and not b.open_void and b.authorized > 0 and b.captured + b.open_capture = 0`,
-  void: sql`not b.voided and not b.open_void and b.authorized > 0 and b.captured + b.open_capture = 0`,
+  void: sql`not b.voided and not b.open_void and b.captured + b.open_capture = 0
+    and (b.authorized > 0 or p.provider = 'manual' and p.amount > 0)`,
   refund: sql`b.captured > b.refunded + b.charged_back + b.open_refund`,
 };
 
-const MANUAL_LEFT = sql`p.amount - b.captured - b.open_capture`;
+const MANUAL_LEFT = sql`p.amount - p.waived_amount - b.captured - b.open_capture`;
 
 /** The moves that the payment has left, for whoever tried another one. */
 const legalMoves = sql`
@@ -50,7 +51,7 @@ const legalMoves = sql`
 
 /**
  * Checks state and amount under the lock of the payment and writes the request. A payment by hand has its result in the
- * same batch; any other has to be performed after it (see performRequest).
+ * same batch; any other is settled after it (see settleRequest).
  */
 export function openRequest({ id, resultId, paymentId, kind, amount, actor }: NewRequest): Sql[] {
   const byHand = kind === 'capture' ? sql`p.provider = 'manual' and not b.voided and ${MANUAL_LEFT} > 0` : sql`false`;
@@ -74,8 +75,8 @@ export function openRequest({ id, resultId, paymentId, kind, amount, actor }: Ne
       from payments p join payment_balances b on b.payment_id = p.id
       where p.id = ${paymentId}::uuid`,
     sql`
-      insert into payment_request_leases (request_id, attempts, lease_until)
-      values (${id}::uuid, 1, now() + make_interval(secs => ${LEASE_S}::int))`,
+      insert into payment_request_leases (request_id, next_at)
+      values (${id}::uuid, now() + make_interval(secs => ${BACKOFF_S}::int))`,
     sql`
       insert into payment_transactions (id, payment_id, kind, outcome, amount, request_id, actor)
       select ${resultId}::uuid, t.payment_id, t.kind, 'success', t.amount, t.id, t.actor
@@ -93,44 +94,43 @@ export interface OpenRequestRow {
   amount: number;
   currency: string;
   provider_reference: string | null;
+  /** How often it has been asked about, this time included. */
+  attempts: number;
 }
-
-const columns = sql`
-  t.id, t.payment_id, p.order_id, p.provider, t.kind, t.amount, p.currency, p.provider_reference`;
 
 const hasNoResult = sql`
   not exists (select from payment_transactions r where r.request_id = t.id and r.outcome in ('success', 'failure'))`;
 
 /** No row: it has its result already. */
-export function openRequestById(id: string): Sql<OpenRequestRow> {
-  return sql<OpenRequestRow>`
-    select ${columns} from payment_transactions t join payments p on p.id = t.payment_id
-    where t.id = ${id}::uuid and t.outcome = 'request' and ${hasNoResult}`;
+export function openRequestById(id: string): Sql<{ id: string }> {
+  return sql<{ id: string }>`
+    select t.id from payment_transactions t where t.id = ${id}::uuid and t.outcome = 'request' and ${hasNoResult}`;
 }
 
-/** Takes requests that nobody asks about right now; one, or the longest waiting. */
+/** Takes requests that nobody asks about right now: this one, or those whose turn it is, the longest waiting first. */
 export function takeRequests(id: string | null, limit: number): Sql<OpenRequestRow> {
   return sql<OpenRequestRow>`
     with due as (
       select l.request_id from payment_request_leases l join payment_transactions t on t.id = l.request_id
       where l.lease_until <= now() and ${hasNoResult}
-        ${id === null ? nothing : sql`and l.request_id = ${id}::uuid`}
-      order by l.lease_until limit ${limit}::int
+        and ${id === null ? sql`l.next_at <= now()` : sql`l.request_id = ${id}::uuid`}
+      order by l.next_at limit ${limit}::int
       for update of l skip locked
     ), taken as (
       update payment_request_leases l
       set lease_until = now() + make_interval(secs => ${LEASE_S}::int), attempts = l.attempts + 1
       from due where l.request_id = due.request_id
-      returning l.request_id
+      returning l.request_id, l.attempts
     )
-    select ${columns} from taken join payment_transactions t on t.id = taken.request_id
+    select t.id, t.payment_id, p.order_id, p.provider, t.kind, t.amount, p.currency, p.provider_reference, taken.attempts
+    from taken join payment_transactions t on t.id = taken.request_id
     join payments p on p.id = t.payment_id order by t.id`;
 }
 
-/** Still in doubt: somebody asks again, later each time. */
+/** Still in doubt: whoever retries may ask at once, the tick later each time. */
 export function postponeRequest(id: string): Sql {
   return sql`
-    update payment_request_leases set lease_until = now() + make_interval(
+    update payment_request_leases set lease_until = now(), next_at = now() + make_interval(
       secs => least(${BACKOFF_S}::int * power(2, least(attempts, 12) - 1), ${BACKOFF_MAX_S}::int))
     where request_id = ${id}::uuid`;
 }

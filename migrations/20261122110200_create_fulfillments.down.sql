@@ -3,8 +3,11 @@ drop table order_changes;
 drop table parcels;
 drop table fulfillment_items;
 drop table fulfillments;
+alter table payments drop column waived_amount;
 alter table order_items
   drop constraint order_items_accounted,
+  drop column waived_amount,
+  drop column waived_quantity,
   drop column canceled_quantity,
   drop column fulfilled_quantity;
 update orders set status = 'confirmed' where status = 'completed';

@@ -11,7 +11,14 @@ alter table orders
 alter table order_items
   add column fulfilled_quantity int not null default 0 check (fulfilled_quantity >= 0),
   add column canceled_quantity int not null default 0 check (canceled_quantity >= 0),
-  add constraint order_items_accounted check (fulfilled_quantity + canceled_quantity <= quantity);
+  -- Canceled units whose money was never taken, and how much of the line that is.
+  add column waived_quantity int not null default 0 check (waived_quantity >= 0),
+  add column waived_amount bigint not null default 0 check (waived_amount between 0 and total),
+  add constraint order_items_accounted check (
+    fulfilled_quantity + canceled_quantity <= quantity and waived_quantity <= canceled_quantity);
+
+-- Of the amount, what is not to be taken any more since its units were canceled before it was.
+alter table payments add column waived_amount bigint not null default 0 check (waived_amount between 0 and amount);
 
 create table fulfillments (
   id uuid primary key,

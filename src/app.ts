@@ -20,7 +20,7 @@ import { metricsRoutes } from './metrics-routes.ts';
 import { marketRoutes } from './domains/markets/index.ts';
 import { paymentAdminRoutes } from './domains/payments/index.ts';
 import { gatekeeper, identityAdminRoutes, identityRoutes } from './domains/identity/index.ts';
-import { orderRoutes, privacyAdminRoutes, privacyRoutes } from './domains/orders/index.ts';
+import { orderAdminRoutes, orderRoutes, privacyAdminRoutes, privacyRoutes } from './domains/orders/index.ts';
 
 /** Middleware in the order of the design; then one chained sub-app per domain, so that `AppType` is typed for hono/client. */
 export function createApp() {
@@ -37,6 +37,7 @@ export function createApp() {
     .route('/', checkoutRoutes)
     .route('/', inventoryAdminRoutes)
     .route('/', paymentAdminRoutes)
+    .route('/', orderAdminRoutes)
     .route('/', auditAdminRoutes)
     .route('/', identityAdminRoutes)
     .route('/', customerAdminRoutes);

@@ -108,6 +108,8 @@ const bindings = z.object({
   /** The shop's page that a link in a mail opens; without one the mail shows the token alone. */
   PASSWORD_RESET_URL: linkUrl.optional(),
   EMAIL_VERIFICATION_URL: linkUrl.optional(),
+  /** The same for a guest's order; it may also hold {order_id}. */
+  ORDER_URL: linkUrl.optional(),
 
   OIDC_PROVIDERS: oidcProviders,
   /** Pages of the shop that providers may send browsers back to. */

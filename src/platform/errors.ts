@@ -95,3 +95,8 @@ export function isErrorCode(code: string): code is ErrorCode {
 export function notFound(what: string, param = 'id'): AppError {
   return new AppError('not_found', `No such ${what}.`, { param });
 }
+
+/** 409 for a move that the state does not have; names the state and the moves it has. */
+export function illegalTransition(from: string, legal: readonly string[], message: string): AppError {
+  return new AppError('illegal_transition', message, { members: { from, legal } });
+}

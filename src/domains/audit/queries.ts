@@ -14,7 +14,8 @@ export interface AuditEntry {
   requestId: string | null;
 }
 
-function actorIdOf(actor: AuditEntry['actor']): string | null {
+/** The account or key behind an actor; null for those that have none. */
+export function actorIdOf(actor: AuditEntry['actor']): string | null {
   switch (actor.kind) {
     case 'guest':
     case 'system':

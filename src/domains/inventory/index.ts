@@ -17,4 +17,5 @@ export {
   releaseUnits,
   shipReserved,
 } from './queries/release.ts';
+export { requireLocation } from './queries/levels.ts';
 export { stockChanged } from './service.ts';

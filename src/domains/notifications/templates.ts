@@ -12,6 +12,8 @@ export interface MailParams {
   staff_invitation: Link;
   email_verification: Link;
   password_changed: Record<string, never>;
+  /** The way back to a guest's order, for as long as the order is there. */
+  order_access: { orderId: string; number: string; token: string };
 }
 
 export type MailTemplate = keyof MailParams;
@@ -31,6 +33,7 @@ interface Shop {
   name: string;
   passwordUrl: string | undefined;
   emailUrl: string | undefined;
+  orderUrl: string | undefined;
 }
 
 const MINUTE_S = 60;
@@ -83,6 +86,16 @@ const CONTENTS: { [Template in MailTemplate]: (params: MailParams[Template], sho
       'If that was not you, ask for a new password at once.',
     ],
   }),
+  order_access: ({ orderId, number, token }, { name, orderUrl }) => ({
+    subject: `Your order ${number} at ${name}`,
+    paragraphs: [
+      `Somebody, most likely you, asked for the way back to your order ${number} at ${name}:`,
+      orderUrl === undefined
+        ? `Order: ${orderId}\nToken: ${token}`
+        : orderUrl.replaceAll('{order_id}', orderId).replaceAll('{token}', token),
+      'Whoever has it can read this order. If it was not you who asked, there is nothing to do.',
+    ],
+  }),
 };
 
 /** `Corner Shop <mail@shop.example>` has the name that people know. */
@@ -97,7 +110,12 @@ export function renderMail<Template extends MailTemplate>(
   template: Template,
   params: MailParams[Template],
 ): { subject: string; text: string } {
-  const { PASSWORD_RESET_URL: passwordUrl, EMAIL_VERIFICATION_URL: emailUrl } = config;
-  const { subject, paragraphs } = CONTENTS[template](params, { name: shopName(config), passwordUrl, emailUrl });
+  const { PASSWORD_RESET_URL: passwordUrl, EMAIL_VERIFICATION_URL: emailUrl, ORDER_URL: orderUrl } = config;
+  const { subject, paragraphs } = CONTENTS[template](params, {
+    name: shopName(config),
+    passwordUrl,
+    emailUrl,
+    orderUrl,
+  });
   return { subject, text: `${paragraphs.join('\n\n')}\n` };
 }

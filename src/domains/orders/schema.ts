@@ -1,11 +1,17 @@
 import * as z from 'zod';
-import { currencyCode, listOf, money, timestamp } from '../../platform/http/schema.ts';
+import { currencyCode, email, listOf, money, text, timestamp } from '../../platform/http/schema.ts';
 import { pageQuery } from '../../platform/http/page.ts';
 import { Address } from '../customers/index.ts';
+import { Shipment } from '../fulfillment/index.ts';
 import { PAYMENT_STATUSES } from '../payments/index.ts';
 import { PricedItem, Promotion, Totals } from '../cart/index.ts';
+import { FULFILLMENT_PROGRESS, ORDER_STATUSES } from './rules/status.ts';
 
-const OrderItem = PricedItem.meta({ id: 'OrderItem' });
+const OrderItem = PricedItem.extend({
+  /** Units that have left, and units that never will. */
+  fulfilled_quantity: z.int(),
+  canceled_quantity: z.int(),
+}).meta({ id: 'OrderItem' });
 
 const PaymentStatus = z.enum(PAYMENT_STATUSES);
 
@@ -27,9 +33,9 @@ export const Order = z
     id: z.string(),
     number: z.string(),
     version: z.int(),
-    status: z.enum(['pending', 'confirmed', 'failed', 'canceled']),
+    status: z.enum(ORDER_STATUSES),
     payment_status: PaymentStatus,
-    fulfillment_status: z.enum(['unfulfilled', 'partially_fulfilled', 'fulfilled']),
+    fulfillment_status: z.enum(FULFILLMENT_PROGRESS),
     currency: currencyCode,
     tax_inclusive: z.boolean(),
     email: z.string(),
@@ -42,7 +48,9 @@ export const Order = z
     note: z.string().nullable(),
     ...Totals.shape,
     payments: z.array(Payment),
-    shipments: z.array(z.never()),
+    shipments: z.array(Shipment),
+    /** What staff wrote for the buyer to read. */
+    notes: z.array(z.object({ id: z.string(), body: z.string(), created_at: timestamp })),
     created_at: timestamp,
     placed_at: timestamp.nullable(),
     /** Only on a guest's order: send it back as X-Order-Token to read the order. */
@@ -53,3 +61,7 @@ export type Order = z.output<typeof Order>;
 
 export const OrderList = listOf(Order).meta({ id: 'OrderList' });
 export const OrderQuery = z.strictObject(pageQuery);
+
+export const CancelOrder = z.strictObject({});
+/** What a guest knows who has lost the way back to the order: its number, and the e-mail address it was placed with. */
+export const OrderLookup = z.strictObject({ number: text(40), email });

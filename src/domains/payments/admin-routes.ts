@@ -32,7 +32,7 @@ const ERRORS_OF_VERBS = [
 ] as const;
 
 function toDetail({ waits_for_buyer, ...row }: DetailRow): PaymentDetail {
-  return { ...row, ...paymentState(row.transactions, waits_for_buyer, row.amount) };
+  return { ...row, ...paymentState(row.transactions, waits_for_buyer, row.amount - row.waived_amount) };
 }
 
 /** Asks the provider as often as a caller retries, always about the same request. What it refuses is no success. */

@@ -20,3 +20,4 @@ export { applyDispute, reconcileAuthorized, reconcileRefunds } from './told.ts';
 export { assertSettled, settleOpenRequests, settleRequest } from './requests.ts';
 export { assertManualAllowed, onlineProvider, type ProviderName } from './service.ts';
 export type { Outcome, WebhookEvent } from './provider.ts';
+export { RefundReason } from './schema.ts';

@@ -24,6 +24,8 @@ export const PaymentDetail = z
     capture: z.enum(['automatic', 'manual']),
     currency: currencyCode,
     amount: money,
+    /** Of the amount, what is not to be taken any more since it was for units that were canceled. */
+    waived_amount: money,
     status: z.enum(PAYMENT_STATUSES),
     captured_amount: money,
     refunded_amount: money,

@@ -49,3 +49,8 @@ export function compile(statement: Sql): { text: string; values: unknown[] } {
 export function json(value: unknown): string {
   return JSON.stringify(value);
 }
+
+/** A time within JSON, written as the rest of the contract writes times (RFC 3339, UTC, milliseconds); null stays null. */
+export function jsonTime(column: Sql): Sql {
+  return sql`to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+}

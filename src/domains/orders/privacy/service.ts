@@ -9,7 +9,7 @@ import { heldCarts } from '../../cart/index.ts';
 import { allAddressesOf, heldProfile, toAddress } from '../../customers/index.ts';
 import { drainOutbox } from '../../events/index.ts';
 import { endedSessions, signInsOf } from '../../identity/index.ts';
-import { toOrder } from '../rules.ts';
+import { toOrder } from '../rules/order.ts';
 import {
   activityOf,
   eraseStatements,

@@ -5,7 +5,7 @@ import { eraseProfile, lockCustomer } from '../../customers/index.ts';
 import { emitEvent } from '../../events/index.ts';
 import { eraseAccount, lockCustomerAccount } from '../../identity/index.ts';
 import { erasePayments } from '../../payments/index.ts';
-import { orders, type OrderRow } from '../queries.ts';
+import { orders, type OrderRow } from '../queries/orders.ts';
 
 /** A customer's orders, and those a guest placed under the e-mail address that the customer proved to be theirs. */
 function ordersOf(customerId: string): Sql {
@@ -68,6 +68,11 @@ function eraseOrders(customerId: string): Sql {
     where o.id in ${ordersOf(customerId)}`;
 }
 
+/** What staff wrote down may be about the person. */
+function eraseNotes(customerId: string): Sql {
+  return sql`update order_notes set body = 'erased' where order_id in ${ordersOf(customerId)} and body <> 'erased'`;
+}
+
 export interface Erasure {
   customerId: string;
   /** The versions that If-Match names, or null. */
@@ -89,6 +94,7 @@ export function eraseStatements({ customerId, versions, eventId, audit }: Erasur
     lockCarts(customerId),
     requireSettled(customerId),
     erasePayments(ordersOf(customerId)),
+    eraseNotes(customerId),
     eraseOrders(customerId),
     ...eraseCarts(customerId),
     eraseProfile(customerId),

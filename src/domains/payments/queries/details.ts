@@ -4,7 +4,16 @@ import type { PaymentDetail, PaymentQuery } from '../schema.ts';
 /** A payment with its ledger; states and sums are computed from it. */
 export interface DetailRow extends Pick<
   PaymentDetail,
-  'id' | 'order_id' | 'provider' | 'capture' | 'currency' | 'amount' | 'provider_reference' | 'created_at' | 'in_doubt'
+  | 'id'
+  | 'order_id'
+  | 'provider'
+  | 'capture'
+  | 'currency'
+  | 'amount'
+  | 'waived_amount'
+  | 'provider_reference'
+  | 'created_at'
+  | 'in_doubt'
 > {
   waits_for_buyer: boolean;
   transactions: PaymentDetail['transactions'];
@@ -20,7 +29,8 @@ const rfc3339 = sql`to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:
 
 function payments(where: Sql, tail: Sql): Sql<DetailRow> {
   return sql<DetailRow>`
-    select p.id, p.order_id, p.provider, p.capture, p.currency, p.amount, p.provider_reference, p.created_at,
+    select p.id, p.order_id, p.provider, p.capture, p.currency, p.amount, p.waived_amount, p.provider_reference,
+      p.created_at,
       p.next_action is not null as waits_for_buyer, ${inDoubt} as in_doubt, coalesce((
         select jsonb_agg(jsonb_build_object('id', t.id, 'kind', t.kind, 'outcome', t.outcome, 'amount', t.amount,
           'request_id', t.request_id, 'provider_reference', t.provider_reference, 'event_reference', t.event_reference,

@@ -1,0 +1,93 @@
+import type { Deps } from '../../platform/deps.ts';
+import type { Sql } from '../../platform/db/sql.ts';
+import { emitEvent } from '../events/index.ts';
+import { moveFulfillment } from '../fulfillment/index.ts';
+import { becauseOf, lockReservations, releaseReserved, releaseUnits, shipReserved } from '../inventory/index.ts';
+import { openRequest, settleRequest } from '../payments/index.ts';
+import type { Access } from './access.ts';
+import { actorName, changeOrder, type Asked } from './change.ts';
+import { refundStatements } from './refund.ts';
+import { planCancel, type CancelPlan, type CancelWish } from './rules/cancel.ts';
+import type { OrderState } from './rules/state.ts';
+import { cancelUnits, saveOrder, waiveMoney } from './statements/change.ts';
+
+export interface Cancellation extends CancelWish {
+  /** A code. */
+  reason: string;
+  /** False: the units are not on offer again, they are gone. */
+  restock: boolean;
+  /** Of a buyer, whose order it has to be; staff need none. */
+  access?: Access;
+}
+
+interface Context {
+  deps: Deps;
+  state: OrderState;
+  actor: string;
+}
+
+/** What was promised goes back on offer, or is written off. */
+function stockStatements({ state }: Context, plan: CancelPlan, { restock }: Cancellation): Sql[] {
+  if (!restock) return [lockReservations(state.id), shipReserved(state.id, plan.units, null)];
+  if (plan.isWhole) return [lockReservations(state.id), releaseReserved(state.id)];
+  return [lockReservations(state.id), releaseUnits(state.id, plan.units)];
+}
+
+interface MoneyStatements {
+  statements: Sql[];
+  /** Of the provider, to be settled after the batch; null where no money moves. */
+  requestId: string | null;
+}
+
+function moneyStatements({ deps, state, actor }: Context, { money }: CancelPlan): MoneyStatements {
+  const { payment } = state;
+  if (payment === null) return { statements: [], requestId: null };
+  const waive = money.waivedAmount > 0 ? waiveMoney(payment.id, money.waivedAmount, money.waived) : [];
+  if (money.refund !== null) {
+    const ids = { refundId: deps.ids.uuid(), requestId: deps.ids.uuid(), resultId: deps.ids.uuid() };
+    const refund = { ...money.refund, reason: 'order_canceled', orderId: state.id, paymentId: payment.id, actor };
+    return { statements: [...refundStatements(refund, ids), ...waive], requestId: ids.requestId };
+  }
+  if (!money.isVoid) return { statements: waive, requestId: null };
+  const requestId = deps.ids.uuid();
+  const resultId = deps.ids.uuid();
+  const request = openRequest({ id: requestId, resultId, paymentId: payment.id, kind: 'void', amount: null, actor });
+  return { statements: [...request, ...waive], requestId };
+}
+
+/**
+ * Cancels an order or some of its units in one batch: units, stock and what is asked of the provider are written
+ * together, so the money follows for certain, at once or with the tick. Refusals: see planCancel.
+ */
+export async function cancelOrder(deps: Deps, orderId: string, asked: Asked, wish: Cancellation): Promise<void> {
+  const actor = actorName(asked.actor);
+  const { requestId } = await changeOrder(deps, orderId, { ...asked, access: wish.access }, (state) => {
+    const plan = planCancel(state, wish);
+    const context = { deps, state, actor };
+    const { statements: money, requestId } = moneyStatements(context, plan);
+    const type = plan.isWhole ? 'order.canceled' : 'order.units_canceled';
+    const units = plan.lines.reduce((sum, { quantity }) => sum + quantity, 0);
+    return {
+      resourceId: orderId,
+      action: 'orders.cancel',
+      type,
+      details: {
+        reason: wish.reason,
+        units,
+        restock: wish.restock,
+        ...(requestId !== null && { request_id: requestId }),
+      },
+      requestId,
+      statements: [
+        ...money,
+        becauseOf(wish.restock ? 'order_canceled' : 'written_off', orderId, actor),
+        ...stockStatements(context, plan, wish),
+        cancelUnits(plan.lines),
+        ...plan.fulfillmentIds.map((id) => moveFulfillment(id, 'canceled')),
+        saveOrder(orderId, plan.next, plan.isWhole ? wish.reason : undefined),
+        emitEvent({ id: deps.ids.uuid(), type, aggregateId: orderId, payload: { number: state.number } }),
+      ],
+    };
+  });
+  if (requestId !== null) await settleRequest(deps, requestId);
+}

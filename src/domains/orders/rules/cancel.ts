@@ -1,0 +1,100 @@
+import { AppError, illegalTransition } from '../../../platform/errors.ts';
+import type { Demand } from '../../inventory/index.ts';
+import { allLeft, pickLines, type Picked } from './lines.ts';
+import { dueOf, refundableOf, refundAll, settleLines, type RefundPlan, type Settlement } from './money.ts';
+import { freeUnits, stockOf, type Line, type OrderState } from './state.ts';
+import { assertConfirmed, ORDER_MOVES, statusesOf, type Statuses } from './status.ts';
+
+export interface CancelWish {
+  /** Absent: the whole order. */
+  items?: readonly Line[] | undefined;
+  /** Whether money follows the units. */
+  refund: boolean;
+  /** Buyers cancel whole orders on which nobody has begun to work. */
+  byBuyer: boolean;
+}
+
+export interface CancelPlan {
+  /** Whether the order is over with it. */
+  isWhole: boolean;
+  next: Statuses;
+  lines: Line[];
+  units: Demand[];
+  /** Fulfillments in preparation that end with it. */
+  fulfillmentIds: string[];
+  money: MoneyPlan;
+}
+
+export interface MoneyPlan {
+  /** Of the payment, what is not taken any more. */
+  waivedAmount: number;
+  waived: Settlement['waived'];
+  refund: RefundPlan | null;
+  /** Nothing was taken: the payment is given up as a whole. */
+  isVoid: boolean;
+}
+
+const NO_MONEY: MoneyPlan = { waivedAmount: 0, waived: [], refund: null, isVoid: false };
+
+function assertWholeCanBeCanceled({ items, fulfillments, status }: OrderState, byBuyer: boolean): void {
+  const isTouched = fulfillments.some((each) => each.status !== 'canceled');
+  if (byBuyer && isTouched) {
+    throw illegalTransition(status, [], 'The order is being sent. Ask the shop.');
+  }
+  if (items.some((item) => item.fulfilled_quantity > 0)) {
+    const legal = ORDER_MOVES[status].filter((move) => move !== 'canceled');
+    throw illegalTransition(status, legal, 'Some units have left. Name the lines to cancel.');
+  }
+}
+
+/** Of a whole order units in preparation are taken back; of lines only those that are in no fulfillment. */
+function pickUnits(state: OrderState, { items }: CancelWish): Picked[] {
+  if (items === undefined) return allLeft(state, (item) => item.quantity - item.canceled_quantity);
+  return pickLines(state, items, (item) => freeUnits(state, item));
+}
+
+function withCanceled({ items }: OrderState, lines: readonly Picked[]) {
+  return items.map((item) => {
+    const canceled = lines.find((line) => line.item.id === item.id)?.quantity ?? 0;
+    return { ...item, canceled_quantity: item.canceled_quantity + canceled };
+  });
+}
+
+function moneyOf(state: OrderState, lines: readonly Picked[], isWhole: boolean): MoneyPlan {
+  const { payment } = state;
+  if (payment === null) return NO_MONEY;
+  if (payment.open_capture > 0) {
+    throw new AppError('conflict', 'Money is being taken for this order right now. Try again when that is settled.');
+  }
+  if (!isWhole) {
+    const { refund, waived } = settleLines(payment, lines);
+    const waivedAmount = waived.reduce((sum, { amount }) => sum + amount, 0);
+    return { waivedAmount, waived, refund: refund.amount > 0 ? refund : null, isVoid: false };
+  }
+  const due = dueOf(payment);
+  const refund = refundableOf(payment) > 0 ? refundAll(state) : null;
+  const isUntouched = payment.captured === 0 && !payment.voided && !payment.open_void;
+  const isHeld = payment.authorized > 0 || payment.provider === 'manual';
+  return { waivedAmount: due, waived: [], refund, isVoid: isUntouched && isHeld && due > 0 };
+}
+
+/**
+ * What canceling comes to. Throws illegal_transition where the order has no such move, validation_failed or not_found
+ * naming a line, and conflict while money is being taken.
+ */
+export function planCancel(state: OrderState, wish: CancelWish): CancelPlan {
+  assertConfirmed(state.status);
+  if (wish.items === undefined) assertWholeCanBeCanceled(state, wish.byBuyer);
+  const lines = pickUnits(state, wish);
+  const next = statusesOf(withCanceled(state, lines), state.fulfillments);
+  const isWhole = next.status === 'canceled';
+  const inPreparation = state.fulfillments.filter(({ status }) => status === 'pending');
+  return {
+    isWhole,
+    next,
+    lines: lines.map(({ item, quantity }) => ({ item_id: item.id, quantity })),
+    units: lines.flatMap(({ item, quantity }) => stockOf(item, quantity)),
+    fulfillmentIds: isWhole ? inPreparation.map(({ id }) => id) : [],
+    money: wish.refund ? moneyOf(state, lines, isWhole) : NO_MONEY,
+  };
+}

@@ -1,0 +1,138 @@
+import { authenticate, fillCart, inlineCart, order, staffVerb } from './buyer.ts';
+import type { Run } from './run.ts';
+
+export interface Scenario {
+  name: string;
+  walk(run: Run): Promise<void>;
+}
+
+const sold = (run: Run, captured: number, refunded = 0): void => {
+  run.expected = { outcome: 'sold', captured, refunded };
+};
+
+/** The ways in which an order is paid. Each begins its recording where it leaves the others. */
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'from an empty cart to the order, with a key',
+    async walk(run) {
+      await run.begin();
+      const cart = await fillCart(run);
+      await order(run, { of: { cart_id: cart.id }, token: 'tok_ok', key: `order-${run.tag}` });
+      sold(run, cart.total);
+    },
+  },
+  {
+    name: 'an order without a key',
+    async walk(run) {
+      const cart = await fillCart(run);
+      await run.begin();
+      await order(run, { of: { cart_id: cart.id }, token: 'tok_ok' });
+      sold(run, cart.total);
+    },
+  },
+  {
+    name: 'an order that brings its cart',
+    async walk(run) {
+      const cart = await inlineCart(run);
+      await run.begin();
+      const placed = await order(run, { of: { cart }, token: 'tok_ok', key: `order-${run.tag}-of-its-own` });
+      sold(run, placed.body.total);
+    },
+  },
+  {
+    name: 'a buyer who authenticates',
+    async walk(run) {
+      const cart = await fillCart(run);
+      await run.begin();
+      const waiting = await order(run, {
+        of: { cart_id: cart.id },
+        token: 'tok_requires_action',
+        key: `order-${run.tag}`,
+      });
+      await authenticate(waiting, 'success');
+      await run.during(
+        () => run.webhooks(),
+        () => run.tick(),
+      );
+      sold(run, cart.total);
+    },
+  },
+  {
+    name: 'a buyer who never comes back',
+    async walk(run) {
+      const cart = await fillCart(run);
+      await order(run, { of: { cart_id: cart.id }, token: 'tok_requires_action' });
+      await run.stack.owner.query(
+        `update orders set created_at = now() - interval '61 minutes' where cart_id = $1 and status = 'pending'`,
+        [cart.id],
+      );
+      await run.begin();
+      await run.during(
+        () => run.tick(),
+        () => run.tick(),
+      );
+    },
+  },
+  {
+    name: 'a declined card, then another one',
+    async walk(run) {
+      const cart = await fillCart(run);
+      await run.begin();
+      await order(run, { of: { cart_id: cart.id }, token: 'tok_declined', key: `declined-${run.tag}` });
+      await order(run, { of: { cart_id: cart.id }, token: 'tok_ok', key: `order-${run.tag}` });
+      sold(run, cart.total);
+    },
+  },
+  {
+    name: 'a provider that fails, and the tick',
+    async walk(run) {
+      const cart = await fillCart(run);
+      await run.begin();
+      const body = { cart_id: cart.id, payment: { provider: 'test', token: 'tok_error' } };
+      const key = `order-${run.tag}`;
+      const send = () => run.call('POST', '/orders', body, { key });
+      run.hear(await run.during(send, async () => run.hear(await send())));
+      await run.passTime();
+      await run.during(
+        () => run.tick(),
+        () => run.tick(),
+      );
+      await order(run, { of: { cart_id: cart.id }, token: 'tok_error', key });
+      sold(run, cart.total);
+    },
+  },
+  {
+    name: 'money that is captured later',
+    async walk(run) {
+      const cart = await fillCart(run);
+      const placed = await order(run, {
+        of: { cart_id: cart.id },
+        token: 'tok_ok',
+        capture: 'manual',
+        key: `order-${run.tag}`,
+      });
+      await run.begin();
+      await staffVerb(run, placed, 'capture', {});
+      sold(run, cart.total);
+    },
+  },
+  {
+    name: 'an order whose money is only authorized',
+    async walk(run) {
+      const cart = await fillCart(run);
+      await run.begin();
+      await order(run, { of: { cart_id: cart.id }, token: 'tok_ok', capture: 'manual', key: `order-${run.tag}` });
+      sold(run, 0);
+    },
+  },
+  {
+    name: 'money that goes back in part',
+    async walk(run) {
+      const cart = await fillCart(run);
+      const placed = await order(run, { of: { cart_id: cart.id }, token: 'tok_ok', key: `order-${run.tag}` });
+      await run.begin();
+      await staffVerb(run, placed, 'refund', { amount: 700, reason: 'a scratch' });
+      sold(run, cart.total, 700);
+    },
+  },
+];

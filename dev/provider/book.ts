@@ -141,21 +141,18 @@ export class Book {
   /** The buyer's bank takes all of the money back, until `closeDispute`. */
   dispute(intentId: string): Dispute {
     const intent = this.#inState(intentId, ['succeeded']);
-    const { currency, metadata, amount_received: amount } = intent;
-    const status = 'needs_response';
-    const id = newId('dp');
-    const created = now();
     const dispute: Dispute = {
-      id,
+      id: newId('dp'),
       object: 'dispute',
-      amount,
-      currency,
+      amount: intent.amount_received,
+      currency: intent.currency,
       payment_intent: intentId,
-      status,
-      metadata,
-      created,
+      status: 'needs_response',
+      // A dispute has none of its payment's: only the name of it tells whose it is.
+      metadata: {},
+      created: now(),
     };
-    this.disputes.set(id, dispute);
+    this.disputes.set(dispute.id, dispute);
     this.#changed('charge.dispute.created', dispute);
     return dispute;
   }

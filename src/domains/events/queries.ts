@@ -33,6 +33,13 @@ export function emitEventIf(condition: Sql, { id, type, aggregateId, payload }: 
     on conflict (id) do nothing`;
 }
 
+/** The same for what the batch itself has made: `rows` selects id, type, aggregate and payload. */
+export function emitEventsFrom(rows: Sql): Sql {
+  return sql`
+    insert into outbox_events (id, type, aggregate_id, payload) ${rows}
+    on conflict (id) do nothing`;
+}
+
 /** Takes due events for a minute; a drain that dies leaves them to the next one. */
 export function takeDueEvents(limit: number): Sql<OutboxRow> {
   return sql<OutboxRow>`

@@ -7,20 +7,14 @@ import { emitEventIf } from '../events/index.ts';
 import { outcomeOfRefund, type PaymentProvider, type RequestOutcome } from './provider.ts';
 import {
   appendResult,
+  DONE,
   hasResult,
   openRequestById,
   postponeRequest,
   takeRequests,
   type OpenRequestRow,
-  type RequestKind,
 } from './queries/requests.ts';
 import { providerIfAvailable } from './service.ts';
-
-const DONE: Record<RequestKind, string> = {
-  capture: 'payment.captured',
-  void: 'payment.voided',
-  refund: 'payment.refunded',
-};
 
 /** in_flight: somebody else is asking right now. in_doubt: asked, and the answer says nothing. */
 export type Settling = 'settled' | 'in_flight' | 'in_doubt';

@@ -1,7 +1,15 @@
 import { json, sql, type Sql } from '../../../platform/db/sql.ts';
+import { emitEventsFrom } from '../../events/index.ts';
 import type { ProviderName } from '../service.ts';
 
 export type RequestKind = 'capture' | 'void' | 'refund';
+
+/** The event that tells of it. */
+export const DONE: Record<RequestKind, string> = {
+  capture: 'payment.captured',
+  void: 'payment.voided',
+  refund: 'payment.refunded',
+};
 
 /** What a verb asks of a payment. `amount` in minor units; null is all that is left. */
 export interface NewRequest {
@@ -34,7 +42,8 @@ const LEFT: Record<RequestKind, Sql> = {
  * of it lapses; money by hand is captured without one, as often as some of it arrives, and voided when none is expected.
  */
 const ALLOWED: Record<RequestKind, Sql> = {
-  capture: sql`not b.voided and not b.open_void and b.authorized > 0 and b.captured + b.open_capture = 0`,
+  capture: sql`not b.voided and not b.open_void and least(b.authorized, p.amount - p.waived_amount) > 0
+    and b.captured + b.open_capture = 0`,
   void: sql`not b.voided and not b.open_void and b.captured + b.open_capture = 0
     and (b.authorized > 0 or p.provider = 'manual' and p.amount > 0)`,
   refund: sql`b.captured > b.refunded + b.charged_back + b.open_refund`,
@@ -82,6 +91,10 @@ export function openRequest({ id, resultId, paymentId, kind, amount, actor }: Ne
       select ${resultId}::uuid, t.payment_id, t.kind, 'success', t.amount, t.id, t.actor
       from payment_transactions t join payments p on p.id = t.payment_id
       where t.id = ${id}::uuid and p.provider = 'manual'`,
+    emitEventsFrom(sql`
+      select t.id, ${DONE[kind]}, t.payment_id,
+        jsonb_build_object('order_id', p.order_id, 'amount', t.amount, 'currency', p.currency)
+      from payment_transactions t join payments p on p.id = t.payment_id where t.id = ${resultId}::uuid`),
   ];
 }
 

@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config';
 const WITHOUT_STACK = [
   'test/architecture/**/*.test.ts',
   'test/pricing/**/*.test.ts',
+  'test/orders/rules/**/*.test.ts',
   'test/platform/**/*.test.ts',
   'test/observability/**/*.test.ts',
 ];

@@ -3,7 +3,7 @@ import { cutsOf, record, runCase } from './harness.ts';
 import { type Lane, spread, startLane } from './lanes.ts';
 import { SCENARIOS } from './scenarios.ts';
 
-const LANES = 3;
+const LANES = 4;
 const lanes: Lane[] = [];
 let cuts = 0;
 let points = 0;

@@ -24,7 +24,7 @@ export interface Expected {
 export const STOCK = 5;
 export const QUANTITY = 2;
 const TRIES_MAX = 8;
-const QUIET_MS = 30;
+const QUIET_MS = 20;
 
 /** The walk came to an end that it cannot go on from; what is wrong is in `violations`. */
 export class Stuck extends Error {}

@@ -131,7 +131,7 @@ export const SCENARIOS: readonly Scenario[] = [
       const cart = await fillCart(run);
       const placed = await order(run, { of: { cart_id: cart.id }, token: 'tok_ok', key: `order-${run.tag}` });
       await run.begin();
-      await staffVerb(run, placed, 'refund', { amount: 700, reason: 'a scratch' });
+      await staffVerb(run, placed, 'refund', { amount: 700, reason: 'damaged' });
       sold(run, cart.total, 700);
     },
   },

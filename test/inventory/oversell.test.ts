@@ -25,7 +25,8 @@ let stack: Stack;
 let clerk: Clerk;
 let shelf: Shelf;
 beforeEach(async () => {
-  stack = await startStack();
+  // A busy machine is no silent provider.
+  stack = await startStack({ env: { PAYMENT_TIMEOUT_MS: '20000' } });
   clerk = await createClerk(stack, ['inventory:read', 'inventory:write', 'orders:read', 'orders:write']);
   shelf = await createShelf(stack, clerk);
 });

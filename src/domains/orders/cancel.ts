@@ -79,10 +79,10 @@ export async function cancelOrder(deps: Deps, orderId: string, asked: Asked, wis
       },
       requestId,
       statements: [
-        ...money,
         becauseOf(wish.restock ? 'order_canceled' : 'written_off', orderId, actor),
         ...stockStatements(context, plan, wish),
         cancelUnits(plan.lines),
+        ...money,
         ...plan.fulfillmentIds.map((id) => moveFulfillment(id, 'canceled')),
         saveOrder(orderId, plan.next, plan.isWhole ? wish.reason : undefined),
         emitEvent({ id: deps.ids.uuid(), type, aggregateId: orderId, payload: { number: state.number } }),

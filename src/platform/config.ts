@@ -100,6 +100,12 @@ const bindings = z.object({
   PAYMENT_TEST_WEBHOOK_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
   PAYMENT_TIMEOUT_MS: milliseconds(100, 25_000).default(10_000),
 
+  STRIPE_SECRET_KEY: z.string().min(16, 'must have at least 16 characters').optional(),
+  STRIPE_WEBHOOK_SECRET: z.string().min(16, 'must have at least 16 characters').optional(),
+  /** The shop's page to which a bank sends a buyer back, with Stripe's own parameters behind it. */
+  STRIPE_RETURN_URL: httpUrl.max(500).optional(),
+  STRIPE_API_BASE: httpUrl.default('https://api.stripe.com'),
+
   /** An HTTP mail API such as Resend's; without one no mail is sent, and the log says so. */
   MAIL_API_URL: httpUrl.optional(),
   MAIL_API_TOKEN: z.string().min(8, 'must have at least 8 characters').optional(),
@@ -137,6 +143,11 @@ function conflictsOf(given: Given): string[] {
   }
   needs('PAYMENT_TEST_URL', 'PAYMENT_TEST_SECRET');
   needs('PAYMENT_TEST_URL', 'PAYMENT_TEST_WEBHOOK_SECRET');
+  const stripe = ['STRIPE_SECRET_KEY', 'STRIPE_WEBHOOK_SECRET', 'STRIPE_RETURN_URL'];
+  for (const companion of stripe) {
+    const beside = [...stripe, 'STRIPE_API_BASE'].find((name) => given[name] !== undefined);
+    if (beside !== undefined) needs(beside, companion);
+  }
   needs('EVENTS_URL', 'EVENTS_SECRET');
   needs('JWT_ACCESS_SECRET_PREVIOUS', 'JWT_ROTATED_AT');
   needs('JWT_REFRESH_SECRET_PREVIOUS', 'JWT_ROTATED_AT');

@@ -134,7 +134,7 @@ describe('an order in one call', () => {
       [{ cart: { ...whole, items: line(2) } }, pay('tok_ok'), 409, 'insufficient_stock'],
       [{ cart: { items: line(1) } }, pay('tok_ok'), 422, 'cart_incomplete'],
       [{ cart: { ...whole, items: line(1) }, expected_total: 1 }, pay('tok_ok'), 409, 'cart_changed'],
-      [{ cart: { ...whole, items: line(1) } }, { provider: 'stripe', token: 'x' }, 422, 'provider_unavailable'],
+      [{ cart: { ...whole, items: line(1) } }, { provider: 'stripe', token: 'pm_1' }, 422, 'provider_unavailable'],
       [{ cart: { ...whole, items: [{ sku_id: sku.productId, quantity: 1 }] } }, MANUAL, 422, 'sku_unavailable'],
     ];
     for (const [body, payment, status, code] of refusals) {

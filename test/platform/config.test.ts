@@ -18,6 +18,9 @@ const COMPANIONS = {
   PAYMENT_TEST_SECRET: 'd'.repeat(16),
   PAYMENT_TEST_WEBHOOK_SECRET: 'e'.repeat(16),
   EVENTS_SECRET: 'events-0123456789-abcdefghijklmnop',
+  STRIPE_SECRET_KEY: 'sk_test_0123456789abcdef',
+  STRIPE_WEBHOOK_SECRET: 'whsec_0123456789abcdef',
+  STRIPE_RETURN_URL: 'https://shop.example.test/paid',
 };
 
 const faultsWith = (changes: Record<string, string | undefined>) => faultsOf({ ...BINDINGS, ...changes });
@@ -68,6 +71,10 @@ describe('a binding that is wrong is named', () => {
     ['PAYMENT_TEST_SECRET', 'short'],
     ['PAYMENT_TEST_WEBHOOK_SECRET', 'short'],
     ['PAYMENT_TIMEOUT_MS', '99999'],
+    ['STRIPE_SECRET_KEY', 'short'],
+    ['STRIPE_WEBHOOK_SECRET', 'short'],
+    ['STRIPE_RETURN_URL', '/paid'],
+    ['STRIPE_API_BASE', 'nope'],
     ['EVENTS_URL', 'ftp://events.example.test'],
     ['EVENTS_SECRET', 'short'],
   ];
@@ -91,6 +98,18 @@ describe('bindings that do not fit each other', () => {
       'PAYMENT_TEST_SECRET is needed with PAYMENT_TEST_URL',
       'PAYMENT_TEST_WEBHOOK_SECRET is needed with PAYMENT_TEST_URL',
     ]);
+  });
+
+  test('Stripe needs all of its bindings, whichever of them is there', () => {
+    const { STRIPE_SECRET_KEY } = COMPANIONS;
+    expect(faultsWith({ STRIPE_SECRET_KEY })).toEqual([
+      'STRIPE_WEBHOOK_SECRET is needed with STRIPE_SECRET_KEY',
+      'STRIPE_RETURN_URL is needed with STRIPE_SECRET_KEY',
+    ]);
+    expect(faultsWith({ ...COMPANIONS, STRIPE_SECRET_KEY: '' })).toEqual([
+      'STRIPE_SECRET_KEY is needed with STRIPE_WEBHOOK_SECRET',
+    ]);
+    expect(faultsWith({ STRIPE_API_BASE: 'https://stripe.example.test' })).toHaveLength(3);
   });
 
   test('the test provider does not exist in production', () => {

@@ -38,6 +38,8 @@ export interface Stack {
 export interface StackOptions {
   /** Bindings of the Worker that differ. */
   env?: Record<string, string>;
+  /** Stripe's bindings beside those of the test provider: the same peer, since it speaks as Stripe does. */
+  stripe?: boolean;
   /** A real Redis behind the Upstash-compatible endpoint. */
   redisUrl?: string;
 }
@@ -80,6 +82,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       PAYMENT_TEST_URL: proxies.payments.url,
       PAYMENT_TEST_SECRET: secrets.apiKey,
       PAYMENT_TEST_WEBHOOK_SECRET: secrets.webhookSecret,
+      ...(options.stripe === true && {
+        STRIPE_API_BASE: proxies.payments.url,
+        STRIPE_SECRET_KEY: secrets.apiKey,
+        STRIPE_WEBHOOK_SECRET: secrets.webhookSecret,
+        STRIPE_RETURN_URL: 'https://shop.example.test/paid',
+      }),
       MAIL_API_URL: proxies.mail.url,
       MAIL_API_TOKEN: mailToken,
       MAIL_FROM: 'Test shop <shop@example.test>',
@@ -87,7 +95,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     };
     const harness = opened(startWorker(bindings));
     const url = (await harness.listen()).url.href.replace(/\/$/, '');
-    provider.setWebhookUrl(`${url}/api/v1/webhooks/payments/test`);
+    provider.setWebhookUrl(`${url}/api/v1/webhooks/payments/${options.stripe === true ? 'stripe' : 'test'}`);
     return {
       url,
       fetch: checkedFetch(url),

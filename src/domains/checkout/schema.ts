@@ -4,10 +4,12 @@ import { CartId, NewCart } from '../cart/index.ts';
 
 const Payment = z.strictObject({
   provider: z.enum(['test', 'manual', 'stripe']),
-  /** What the provider's own form gave the client, such as tok_ok; `manual` takes none. */
+  /** What the provider's own form gave the client: tok_ok of `test`, pm_... of `stripe`; `manual` takes none. */
   token: text(255).optional(),
   capture: z.enum(['automatic', 'manual']).default('automatic'),
 });
+
+const PAYMENT_METHOD = /^pm_/;
 
 /** A cart by its id, or all of it at once. `expected_total` refuses the order when the price has moved. */
 export const NewOrder = z
@@ -23,6 +25,10 @@ export const NewOrder = z
     }
     if (value.payment.provider !== 'manual' && value.payment.token === undefined) {
       context.addIssue({ code: 'custom', path: ['payment', 'token'], message: 'This provider needs a token.' });
+    }
+    if (value.payment.provider === 'stripe' && !PAYMENT_METHOD.test(value.payment.token ?? 'pm_')) {
+      const message = 'A payment method of Stripe, such as pm_1Q2w3E.';
+      context.addIssue({ code: 'custom', path: ['payment', 'token'], message });
     }
   })
   .meta({

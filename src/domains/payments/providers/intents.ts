@@ -68,6 +68,9 @@ const Event = z.object({
 });
 type Subject = z.output<typeof Event>['data']['object'];
 
+/** Seconds a webhook's timestamp may be off: an older one is a replay. */
+export const WEBHOOK_TOLERANCE_S = 300;
+
 interface Unknown {
   status: 'unknown';
   cause: string;
@@ -168,6 +171,8 @@ export function readRefunds(status: number, body: unknown): ProviderRefund[] | U
 const DISPUTES: Record<string, Dispute['status']> = {
   needs_response: 'opened',
   under_review: 'opened',
+  appeal_needs_response: 'opened',
+  appeal_under_review: 'opened',
   won: 'won',
   lost: 'lost',
 };

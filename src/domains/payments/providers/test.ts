@@ -11,10 +11,8 @@ import {
   readReply,
   readRequestReply,
   readSearch,
+  WEBHOOK_TOLERANCE_S,
 } from './intents.ts';
-
-/** Seconds a webhook's timestamp may be off: an older one is a replay. */
-export const WEBHOOK_TOLERANCE_S = 300;
 
 const intentPath = (reference: string) => `/v1/payment_intents/${encodeURIComponent(reference)}`;
 

@@ -1,6 +1,6 @@
 import type { Deps } from '../../platform/deps.ts';
 import type { Sql } from '../../platform/db/sql.ts';
-import { AppError, illegalTransition } from '../../platform/errors.ts';
+import { illegalTransition } from '../../platform/errors.ts';
 import { emitEvent } from '../events/index.ts';
 import { assertSettled, insertRefund, openRequest, settleRequest } from '../payments/index.ts';
 import { actorName, changeOrder, type Asked } from './change.ts';
@@ -61,18 +61,11 @@ export async function openRefund(
   return ids.refundId;
 }
 
-/**
- * Asks the provider for a refund that was opened, as often as a caller retries. 503 payment_in_doubt while the answer says
- * nothing, 402 payment_declined when the provider refuses.
- */
+/** Asks the provider for a refund that was opened, as often as a caller retries. 503 payment_in_doubt while it says nothing. */
 export async function settleRefund(deps: Deps, orderId: string, refundId: string): Promise<Refund> {
   const [[opened]] = await deps.db.read(refundById(orderId, refundId));
   if (!opened) throw new Error('a refund that was claimed is not there');
   assertSettled(await settleRequest(deps, opened.refund.request_id));
   const [[settled]] = await deps.db.read(refundById(orderId, refundId));
-  const { refund } = settled ?? opened;
-  if (refund.status !== 'failed') return refund;
-  throw new AppError('payment_declined', 'The provider refuses this refund.', {
-    members: { reason: refund.failure_reason },
-  });
+  return (settled ?? opened).refund;
 }

@@ -1,7 +1,9 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
+import { AppError } from '../../../platform/errors.ts';
 import { once } from '../../../platform/http/idempotency.ts';
 import { operation } from '../../../platform/http/operation.ts';
+import { problem } from '../../../platform/http/problem.ts';
 import { reply } from '../../../platform/http/reply.ts';
 import { uuid } from '../../../platform/http/schema.ts';
 import { body, params } from '../../../platform/http/validate.ts';
@@ -13,9 +15,12 @@ import { members } from '../members.ts';
 
 const Path = z.object({ id: uuid });
 
-/** Asks the provider as often as a caller retries, always about the same refund. */
-async function show(c: AppContext, orderId: string, id: string) {
-  return reply(c, Refund, await settleRefund(c.get('deps'), orderId, id), 201);
+/** Asks the provider as often as a caller retries, always about the same refund. What it refuses is no success. */
+async function show(c: AppContext, orderId: string, id: string): Promise<Response> {
+  const refund = await settleRefund(c.get('deps'), orderId, id);
+  if (refund.status !== 'failed') return reply(c, Refund, refund, 201);
+  const members = { reason: refund.failure_reason };
+  return problem(c, new AppError('payment_declined', 'The provider refuses this refund.', { members }));
 }
 
 export const refundRoutes = new Hono<AppEnv>().post(

@@ -23,6 +23,8 @@ export interface BadCredential {
   isRedisSilent?: true;
   /** Only the database knows: an open route that does not ask it may answer as if nothing were there. */
   orAbsent?: true;
+  /** Refused as nobody at all as soon as Redis has forgotten it. */
+  orUnknown?: true;
 }
 
 const NOBODY: Refusals = { customer: 401, person: 401, staff: 401, people: 401, metrics: 401 };
@@ -136,6 +138,7 @@ async function badKeys(cast: Cast): Promise<BadCredential[]> {
     {
       ...fixed('a revoked key that Redis knows', known, { ...EVERYWHERE, customer: 403, person: 403, people: 403 }),
       orAbsent: true,
+      orUnknown: true,
     },
   ];
 }

@@ -33,6 +33,9 @@ export function pathNames(path: string): string[] {
   return [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
 }
 
+/** In the form of a capability; nobody was ever given it. */
+const NEVER_ISSUED = 'A'.repeat(22);
+
 /** Sends requests in which nothing is wrong but the credential. */
 export class Caller {
   readonly #stack: Stack;
@@ -43,10 +46,15 @@ export class Caller {
   constructor(stack: Stack, document: ApiDocument, texts: readonly string[]) {
     this.#stack = stack;
     this.#document = document;
-    this.#examples = new Examples(document, [...texts, ...TEXTS]);
+    this.#examples = new Examples(document, [...texts, ...TEXTS, NEVER_ISSUED]);
   }
 
-  async send(target: Target, token: string | undefined, ids: Record<string, string> = {}): Promise<Answer> {
+  /** A request id that is always the same makes replies comparable to the byte. */
+  async send(
+    target: Target,
+    token: string | undefined,
+    { ids = {}, requestId = 'same' }: { ids?: Record<string, string>; requestId?: string } = {},
+  ): Promise<Answer> {
     const { path, verb, operation } = target;
     const schema = operation.requestBody?.content['application/json']?.schema;
     const body = schema === undefined ? undefined : this.#examples.bodies(schema)[0];
@@ -55,7 +63,7 @@ export class Caller {
       headers: {
         // An address of its own, so that no limit is met.
         'x-real-ip': `2001:db8:${randomBytes(4).toString('hex').replace(/^.{4}/, '$&:')}::1`,
-        'x-request-id': 'same',
+        'x-request-id': requestId,
         ...(operation.responses['428'] && { 'if-match': '"1"' }),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
         ...(body !== undefined && { 'content-type': 'application/json' }),

@@ -43,6 +43,18 @@ async function expectRefused(token: string): Promise<void> {
 }
 
 describe('a session that ended', () => {
+  test('is counted once, however often the clockwork tells Redis of it', async () => {
+    const counted = async () => {
+      const reply = await stack.fetch('/metrics', { headers: { authorization: `Bearer ${METRICS_TOKEN}` } });
+      return Number(/^ecommerce_sessions_revoked_total (\d+)/m.exec(await reply.text())?.[1] ?? 0);
+    };
+    for (const ended of [1, 2]) {
+      await logout((await register(stack, {}, elsewhere())).refreshToken);
+      await vi.waitFor(async () => expect(await counted()).toBe(ended), { timeout: 30_000, interval: 100 });
+      for (let minute = 0; minute < 2; minute += 1) await stack.worker.scheduled({ cron: '* * * * *' });
+    }
+  });
+
   test('while Redis was away is refused as soon as Redis is back', async () => {
     const person = await register(stack, {}, elsewhere());
     silenceRedis();
@@ -57,22 +69,6 @@ describe('a session that ended', () => {
     stack.neon.inject(({ requestBody }) => requestBody.includes('update sessions set revoked_at'), 'drop_reply');
     expect((await logout(person.refreshToken)).status).toBe(204);
     await expectRefused(person.token);
-  });
-
-  test('is counted once, however often the clockwork tells Redis of it', async () => {
-    const ended = async () => {
-      const reply = await stack.fetch('/metrics', { headers: { authorization: `Bearer ${METRICS_TOKEN}` } });
-      return Number(/^ecommerce_sessions_revoked_total (\d+)/m.exec(await reply.text())?.[1] ?? 0);
-    };
-    const wait = { timeout: 30_000, interval: 100 };
-    const before = await ended();
-    await logout((await register(stack, {}, elsewhere())).refreshToken);
-    await vi.waitFor(async () => expect(await ended()).toBeGreaterThan(before), wait);
-    const counted = await ended();
-    for (let minute = 0; minute < 2; minute += 1) await stack.worker.scheduled({ cron: '* * * * *' });
-    await logout((await register(stack, {}, elsewhere())).refreshToken);
-    await vi.waitFor(async () => expect(await ended()).toBeGreaterThan(counted), wait);
-    expect(await ended()).toBe(counted + 1);
   });
 });
 

@@ -22,7 +22,8 @@ let strangers: Stranger[];
 let before: Record<string, string>;
 
 beforeAll(async () => {
-  cast = await startCast();
+  // Thousands of lines that nobody reads.
+  cast = await startCast({ env: { LOG_LEVEL: 'fatal' } });
   const { rows: skus } = await cast.stack.owner.query('select id from skus order by code limit 1');
   owner = await cast.customer();
   const stranger = await cast.customer();

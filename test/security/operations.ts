@@ -41,6 +41,8 @@ export class Caller {
   readonly #stack: Stack;
   readonly #document: ApiDocument;
   readonly #examples: Examples;
+  /** Examples by their schema: one is sent many times. */
+  readonly #made = new Map<Schema, string>();
 
   /** `texts` are ids that bodies may name, before the common ones. */
   constructor(stack: Stack, document: ApiDocument, texts: readonly string[]) {
@@ -57,7 +59,7 @@ export class Caller {
   ): Promise<Answer> {
     const { path, verb, operation } = target;
     const schema = operation.requestBody?.content['application/json']?.schema;
-    const body = schema === undefined ? undefined : this.#examples.bodies(schema)[0];
+    const body = schema === undefined ? undefined : this.#body(schema);
     const response = await this.#stack.fetch(this.#url(path, operation, ids), {
       method: verb.toUpperCase(),
       headers: {
@@ -68,7 +70,7 @@ export class Caller {
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(body !== undefined && { body }),
     });
     return { status: response.status, headers: response.headers, text: await response.text() };
   }
@@ -85,11 +87,21 @@ export class Caller {
     return query.length === 0 ? filled : `${filled}?${query.join('&')}`;
   }
 
+  #body(schema: Schema): string {
+    return this.#once(schema, () => JSON.stringify(this.#examples.bodies(schema)[0]));
+  }
+
+  #once(schema: Schema, make: () => string): string {
+    const made = this.#made.get(schema) ?? make();
+    this.#made.set(schema, made);
+    return made;
+  }
+
   /** A value that a parameter takes, of something that is not there. */
   #some(schema: Schema): string {
     if (schema.format === 'uuid') return randomUUID();
     const [first = schema.const] = schema.enum ?? [];
-    return typeof first === 'string' ? first : this.#examples.text(schema);
+    return typeof first === 'string' ? first : this.#once(schema, () => this.#examples.text(schema));
   }
 }
 

@@ -1,3 +1,4 @@
+import { AlreadyApplied } from './errors.ts';
 import type { Db, Rows } from './db.ts';
 import type { Sql } from './sql.ts';
 
@@ -21,9 +22,15 @@ export function guarded(db: Db, all: readonly Sql[]): Db {
     write: async <const Statements extends readonly Sql[]>(...statements: Statements) =>
       (await behind((first) => db.write(...first, ...statements))) as Rows<Statements>,
     commit: async (statements, readBack, options) => {
-      const row = await db.commit([...guards, ...statements], readBack, options);
-      guards = [];
-      return row;
+      try {
+        const row = await db.commit([...guards, ...statements], readBack, options);
+        guards = [];
+        return row;
+      } catch (error) {
+        // It passed them when it was applied.
+        if (error instanceof AlreadyApplied) guards = [];
+        throw error;
+      }
     },
     writeResent: async <const Statements extends readonly Sql[]>(...statements: Statements) =>
       (await behind((first) => db.writeResent(...first, ...statements))) as Rows<Statements>,

@@ -171,11 +171,9 @@ describe.each(['first', 'last'] as const)("a guest's cart whose id sorts %s", (p
 describe('the guest and the customer at once', () => {
   test('what the guest adds just before is in the cart; what they add just after is refused', async () => {
     const cart = await newCart(stack, { items: [line(0, 1)] });
-    const replies = await queued(
-      [cart.id],
-      [() => add(cart.id, line(0, 4)), () => get(cart.id, asOwner()), () => add(cart.id, line(0, 8))],
-    );
-    expect(statuses(replies)).toEqual([200, 200, 404]);
+    // Of those that wait for one row the first is served first; among the others there is no order to rely on.
+    const replies = await queued([cart.id], [() => add(cart.id, line(0, 4)), () => get(cart.id, asOwner())]);
+    expect(statuses([...replies, await add(cart.id, line(0, 8))])).toEqual([200, 200, 404]);
     expect(linesOf(await readCart(stack, cart.id, asOwner()))).toEqual([[0, 5]]);
   });
 

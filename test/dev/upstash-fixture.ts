@@ -1,10 +1,7 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
 import { Redis } from '@upstash/redis';
 import { startUpstashEndpoint, type UpstashEndpoint, type UpstashEndpointOptions } from '../../dev/upstash/server.ts';
+import { startRedisServer } from '../support/redis-server.ts';
 
 export interface UpstashFixture {
   endpoint: UpstashEndpoint;
@@ -38,7 +35,7 @@ export async function startUpstashFixture(
     redis: client(endpoint),
     async close() {
       await endpoint.close();
-      await server?.stop();
+      await server?.close();
     },
   };
 }
@@ -57,43 +54,6 @@ export function send(endpoint: UpstashEndpoint, path: string, init: RequestInit 
 
 export const post = (endpoint: UpstashEndpoint, path: string, body: unknown, headers = {}): Promise<Response> =>
   send(endpoint, path, { method: 'POST', body: JSON.stringify(body), headers });
-
-/** A real Redis that keeps nothing, on a free port. */
-export async function startRedisServer(): Promise<{ url: string; stop(): Promise<void> }> {
-  const port = await freePort();
-  const folder = await mkdtemp(join(tmpdir(), 'redis-'));
-  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
-  const server = spawn(REDIS_SERVER, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  await new Promise<void>((resolve, reject) => {
-    server.once('exit', () => reject(new Error('redis-server did not start')));
-    server.stdout.on('data', (chunk: Buffer) => {
-      if (chunk.includes('Ready to accept connections')) resolve();
-    });
-  });
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    async stop() {
-      await ended(server);
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
-}
-
-async function ended(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null) return;
-  const exited = new Promise((resolve) => server.once('exit', resolve));
-  server.kill('SIGTERM');
-  await exited;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no TCP port');
-  return address.port;
-}
 
 function isOnPath(command: string): boolean {
   try {

@@ -1,15 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { startUpstashEndpoint } from '../../dev/upstash/server.ts';
-import {
-  client,
-  isAbsent,
-  post,
-  send,
-  startRedisServer,
-  startUpstashFixture,
-  TOKEN,
-  type UpstashFixture,
-} from './upstash-fixture.ts';
+import { client, isAbsent, post, send, startUpstashFixture, TOKEN, type UpstashFixture } from './upstash-fixture.ts';
+import { startRedisServer } from '../support/redis-server.ts';
 
 let fixture: UpstashFixture | undefined;
 afterEach(async () => {
@@ -126,14 +118,14 @@ describe.skipIf(isAbsent('redis-server'))('a real Redis', () => {
     await client(one).set('k', 'shared');
     expect(await client(two).get('k')).toBe('shared');
     await Promise.all([one.close(), two.close()]);
-    await server.stop();
+    await server.close();
   });
 
   test('that goes away is 503 until it is back, and no command is sent twice', async () => {
     const server = await startRedisServer();
     const endpoint = await startUpstashEndpoint({ token: TOKEN, redisUrl: server.url });
     expect(await client(endpoint).incr('n')).toBe(1);
-    await server.stop();
+    await server.close();
     const outage = [503, { error: 'ERR could not reach Redis' }];
     expect(await answer(await post(endpoint, '/', ['INCR', 'n']))).toEqual(outage);
     expect(

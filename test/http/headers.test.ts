@@ -24,6 +24,13 @@ describe('every reply', () => {
     expect(headers.get('traceparent')).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/);
   });
 
+  test('tokens are kept by no cache', async () => {
+    const body = JSON.stringify({ email: 'buyer@demo.test', password: 'demo-buyer-password' });
+    const headers = { 'content-type': 'application/json' };
+    const { status, headers: answered } = await stack.fetch('/api/v1/auth/login', { method: 'POST', headers, body });
+    expect([status, answered.get('cache-control')]).toEqual([200, 'no-store']);
+  });
+
   test('a refusal is kept by no cache', async () => {
     expect((await stack.fetch('/no/such/route')).headers.get('cache-control')).toBe('no-store');
   });

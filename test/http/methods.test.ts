@@ -17,9 +17,11 @@ test('a method that a path does not take is 405 and Allow names the ones it take
 });
 
 test('private replies may be kept only to revalidate, and vary by who asks', async () => {
-  const cart = await call(stack, 'POST', '/carts', {});
-  expect(cart.headers.get('cache-control')).toBe('private, no-cache');
-  expect(cart.headers.get('vary')).toContain('Authorization, X-Order-Token');
+  const made = await call(stack, 'POST', '/carts', {});
+  expect(made.headers.get('cache-control')).toBe('no-store');
+  const { headers } = await call(stack, 'GET', `/carts/${made.body.id}`);
+  expect(headers.get('cache-control')).toBe('private, no-cache');
+  expect(headers.get('vary')).toContain('Authorization, X-Order-Token');
 });
 
 test('an absurd stock level does not take the catalog down', async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { call, type Reply } from '../support/shop.ts';
 import { register } from '../support/people.ts';
 import { startStack, type Stack } from '../support/stack.ts';
+import { appCode, enrollTotp } from '../support/totp.ts';
 
 let stack: Stack;
 beforeAll(async () => {
@@ -149,7 +150,7 @@ test('a failure is forgotten with time', async () => {
   expect(await failures()).toEqual([3, 3, 1]);
 });
 
-test('of many guesses sent at once the right one does not pass once the others have locked', async () => {
+test('of many guesses sent at once the right one reads like the others once these have locked, and does not pass', async () => {
   const [person, network] = [await register(stack), newNetwork()];
   const { promise: opened, resolve: open } = Promise.withResolvers<void>();
   const held = stack.neon.inject(({ requestBody }) => requestBody.includes('insert into sessions'), {
@@ -160,12 +161,50 @@ test('of many guesses sent at once the right one does not pass once the others h
   await fail(person.email, network, 5);
   open();
   const refused = await right;
-  expect([refused.status, outcome(refused)]).toEqual([429, 'login_locked']);
-  expect(retryAfter(refused)).toBeGreaterThan(0);
+  expect([refused.status, outcome(refused), refused.body.detail]).toEqual([
+    401,
+    'invalid_credentials',
+    'E-mail or password is wrong.',
+  ]);
   const { rows } = await stack.owner.query('select count(*)::int as n from sessions where account_id = $1', [
     person.id,
   ]);
   expect(rows[0].n).toBe(1);
+});
+
+describe('of many guesses at a person with a second factor', () => {
+  test('the right password, without a code, reads like the others once these have locked', async () => {
+    const [person, network] = [await register(stack), newNetwork()];
+    await enrollTotp(stack, person);
+    const { promise: opened, resolve: open } = Promise.withResolvers<void>();
+    const held = stack.neon.inject(({ requestBody }) => requestBody.includes('recovery_codes'), { hold_reply: opened });
+    const right = login(person.email, person.password, network);
+    await held.fired;
+    await fail(person.email, network, 5);
+    open();
+    expect(outcome(await right)).toBe('invalid_credentials');
+  });
+
+  test('the right code reads like a wrong one', async () => {
+    const [person, network] = [await register(stack), newNetwork()];
+    const { secret } = await enrollTotp(stack, person);
+    await stack.owner.query('update accounts set totp_last_step = 0');
+    const { promise: opened, resolve: open } = Promise.withResolvers<void>();
+    const held = stack.neon.inject(({ requestBody }) => requestBody.includes('insert into sessions'), {
+      hold_request: opened,
+    });
+    const shown = { email: person.email, password: person.password, totp_code: appCode(secret) };
+    const right = call(stack, 'POST', '/auth/login', shown, { headers: { 'x-real-ip': network } });
+    await held.fired;
+    await fail(person.email, network, 5);
+    open();
+    const { status, body } = await right;
+    expect([status, body.code, body.detail]).toEqual([
+      401,
+      'totp_required',
+      'The code is wrong, too old or was used before.',
+    ]);
+  });
 });
 
 test('no row tells an e-mail or an address, nor a digest that anybody could make', async () => {

@@ -5,9 +5,14 @@ import { call } from '../support/shop.ts';
 import type { Cast, Session } from './cast.ts';
 import { jwt, partsOf, unsigned } from './tokens.ts';
 
-type Auth = ApiOperation['x-auth'];
+/** Who may call; `people` are staff without their API keys. */
+export type Kind = ApiOperation['x-auth'] | 'people';
 /** With what each kind of operation refuses a credential; one that is not named takes it. */
-type Refusals = Partial<Record<Auth, 401 | 403>>;
+type Refusals = Partial<Record<Kind, 401 | 403>>;
+
+export function kindOf(operation: ApiOperation): Kind {
+  return operation['x-api-keys'] === 'refused' ? 'people' : operation['x-auth'];
+}
 
 export interface BadCredential {
   name: string;
@@ -18,12 +23,15 @@ export interface BadCredential {
   isRedisSilent?: true;
   /** Only the database knows: an open route that does not ask it may answer as if nothing were there. */
   orAbsent?: true;
+  /** Refused as nobody at all as soon as Redis has forgotten it. */
+  orUnknown?: true;
 }
 
-const EVERYWHERE: Refusals = { none: 401, optional: 401, customer: 401, person: 401, staff: 401, metrics: 401 };
-const NOBODY: Refusals = { customer: 401, person: 401, staff: 401, metrics: 401 };
-const WEAK_STAFF: Refusals = { customer: 403, staff: 403, metrics: 401 };
-const WEAK_KEY: Refusals = { customer: 403, person: 403, staff: 403, metrics: 401 };
+const NOBODY: Refusals = { customer: 401, person: 401, staff: 401, people: 401, metrics: 401 };
+const EVERYWHERE: Refusals = { ...NOBODY, none: 401, optional: 401 };
+const WEAK_STAFF: Refusals = { customer: 403, staff: 403, people: 403, metrics: 401 };
+const STRONG_KEY: Refusals = { customer: 403, person: 403, people: 403, metrics: 401 };
+const WEAK_KEY: Refusals = { ...STRONG_KEY, staff: 403 };
 const HOUR_S = 3600;
 
 const fixed = (name: string, token: string | undefined, refusals: Refusals = EVERYWHERE): BadCredential => ({
@@ -34,13 +42,15 @@ const fixed = (name: string, token: string | undefined, refusals: Refusals = EVE
 
 /** Everything that must never open a door. Writes its people and keys, so make it before anything is compared. */
 export async function badCredentials(cast: Cast, permissions: readonly string[]): Promise<BadCredential[]> {
+  const owner = await cast.staff(['*']);
   return [
     fixed('no token', undefined, NOBODY),
     ...forged(cast, await cast.customer()),
     ...(await ended(cast)),
     ...(await badKeys(cast)),
-    fixed('a customer', (await cast.customer()).token, { staff: 403, metrics: 401 }),
-    fixed('an owner', (await cast.staff(['*'])).token, { customer: 403, metrics: 401 }),
+    fixed('a customer', (await cast.customer()).token, { staff: 403, people: 403, metrics: 401 }),
+    fixed('an owner', owner.token, { customer: 403, metrics: 401 }),
+    fixed("an owner's key", await cast.key(owner.accountId, PERMISSIONS), STRONG_KEY),
     ...(await withoutPermission(cast, permissions)),
   ];
 }
@@ -89,7 +99,7 @@ async function ended(cast: Cast): Promise<BadCredential[]> {
   const accounts = deactivated.map(({ accountId }) => accountId);
   await stack.owner.query(`update accounts set status = 'deactivated' where id = any($1)`, [accounts]);
   const ofStaff: Refusals = { ...EVERYWHERE, customer: 403 };
-  const ofCustomer: Refusals = { ...EVERYWHERE, staff: 403 };
+  const ofCustomer: Refusals = { ...EVERYWHERE, staff: 403, people: 403 };
   const [unheard, silent] = [{ orAbsent: true }, { orAbsent: true, isRedisSilent: true }] as const;
   return [
     fixed('a customer who logged out', loggedOut[0].token),
@@ -126,8 +136,9 @@ async function badKeys(cast: Cast): Promise<BadCredential[]> {
     fixed('an expired key', expired),
     fixed('a key of somebody who was deactivated', orphan),
     {
-      ...fixed('a revoked key that Redis knows', known, { ...EVERYWHERE, customer: 403, person: 403 }),
+      ...fixed('a revoked key that Redis knows', known, { ...EVERYWHERE, customer: 403, person: 403, people: 403 }),
       orAbsent: true,
+      orUnknown: true,
     },
   ];
 }

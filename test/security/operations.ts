@@ -33,34 +33,44 @@ export function pathNames(path: string): string[] {
   return [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
 }
 
+/** In the form of a capability; nobody was ever given it. */
+const NEVER_ISSUED = 'A'.repeat(22);
+
 /** Sends requests in which nothing is wrong but the credential. */
 export class Caller {
   readonly #stack: Stack;
   readonly #document: ApiDocument;
   readonly #examples: Examples;
+  /** Examples by their schema: one is sent many times. */
+  readonly #made = new Map<Schema, string>();
 
   /** `texts` are ids that bodies may name, before the common ones. */
   constructor(stack: Stack, document: ApiDocument, texts: readonly string[]) {
     this.#stack = stack;
     this.#document = document;
-    this.#examples = new Examples(document, [...texts, ...TEXTS]);
+    this.#examples = new Examples(document, [...texts, ...TEXTS, NEVER_ISSUED]);
   }
 
-  async send(target: Target, token: string | undefined, ids: Record<string, string> = {}): Promise<Answer> {
+  /** A request id that is always the same makes replies comparable to the byte. */
+  async send(
+    target: Target,
+    token: string | undefined,
+    { ids = {}, requestId = 'same' }: { ids?: Record<string, string>; requestId?: string } = {},
+  ): Promise<Answer> {
     const { path, verb, operation } = target;
     const schema = operation.requestBody?.content['application/json']?.schema;
-    const body = schema === undefined ? undefined : this.#examples.bodies(schema)[0];
+    const body = schema === undefined ? undefined : this.#body(schema);
     const response = await this.#stack.fetch(this.#url(path, operation, ids), {
       method: verb.toUpperCase(),
       headers: {
         // An address of its own, so that no limit is met.
         'x-real-ip': `2001:db8:${randomBytes(4).toString('hex').replace(/^.{4}/, '$&:')}::1`,
-        'x-request-id': 'same',
+        'x-request-id': requestId,
         ...(operation.responses['428'] && { 'if-match': '"1"' }),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(body !== undefined && { body }),
     });
     return { status: response.status, headers: response.headers, text: await response.text() };
   }
@@ -77,11 +87,21 @@ export class Caller {
     return query.length === 0 ? filled : `${filled}?${query.join('&')}`;
   }
 
+  #body(schema: Schema): string {
+    return this.#once(schema, () => JSON.stringify(this.#examples.bodies(schema)[0]));
+  }
+
+  #once(schema: Schema, make: () => string): string {
+    const made = this.#made.get(schema) ?? make();
+    this.#made.set(schema, made);
+    return made;
+  }
+
   /** A value that a parameter takes, of something that is not there. */
   #some(schema: Schema): string {
     if (schema.format === 'uuid') return randomUUID();
     const [first = schema.const] = schema.enum ?? [];
-    return typeof first === 'string' ? first : this.#examples.text(schema);
+    return typeof first === 'string' ? first : this.#once(schema, () => this.#examples.text(schema));
   }
 }
 

@@ -87,8 +87,8 @@ export async function ownershipFaults(
         Object.fromEntries(
           owned.map(([name, segment], at) => [name, (at < depth ? stranger.rows : from)?.[segment] ?? '']),
         );
-      const refused = await caller.send(target, stranger.token, idsOf(rows));
-      const absent = await caller.send(target, stranger.token, idsOf(NEVER));
+      const refused = await caller.send(target, stranger.token, { ids: idsOf(rows) });
+      const absent = await caller.send(target, stranger.token, { ids: idsOf(NEVER) });
       const who = `${stranger.name}, id ${depth + 1}`;
       if (refused.status !== 404) faults.push(`${who}: ${refused.status} instead of 404: ${refused.text}`);
       else if (visible(refused) !== visible(absent)) faults.push(`${who}: ${refused.text} is not ${absent.text}`);
@@ -100,6 +100,6 @@ export async function ownershipFaults(
 /** The owner's own way in, so that the 404 of strangers says something. */
 export async function isOwnersOwn(caller: Caller, target: Target, token: string, rows: Rows): Promise<boolean> {
   const ids = Object.fromEntries(namesOf(target).map(([name, segment]) => [name, rows[segment] ?? '']));
-  const { status } = await caller.send(target, token, ids);
+  const { status } = await caller.send(target, token, { ids });
   return status !== 401 && status !== 403 && status !== 404;
 }

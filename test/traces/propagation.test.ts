@@ -5,7 +5,7 @@ import { startStack, type Stack } from '../support/stack.ts';
 import { type OtlpReceiver, type Span, startOtlpReceiver } from './receiver.ts';
 
 const WAIT = { timeout: 30_000, interval: 20 };
-const TOKEN = 't'.repeat(32);
+const TOKEN = 'trusted-0123456789-abcdefghijklmno';
 const PARENT = '00f067aa0ba902b7';
 
 let receiver: OtlpReceiver;
@@ -25,7 +25,7 @@ beforeAll(async () => {
       TRACE_PROPAGATION_HOSTS: new URL(events.url).host,
       TRUSTED_TRACE_TOKEN: TOKEN,
       EVENTS_URL: events.url,
-      EVENTS_SECRET: 'e'.repeat(32),
+      EVENTS_SECRET: 'events-0123456789-abcdefghijklmnop',
     },
   });
   stack.provider.setWebhookMode('hold');

@@ -19,6 +19,9 @@ import { sendMail } from '../notifications/index.ts';
 import { passwordOf, replacePassword, voidResets } from './queries/password.ts';
 import type { PasswordChange } from './schema.ts';
 
+const wrongPassword = () =>
+  new AppError('invalid_credentials', 'The current password is wrong.', { param: 'current_password' });
+
 /**
  * Ends every session of the account, the caller's own too, and answers the tokens of a new one; links that were
  * mailed to set a password are void. 401 invalid_credentials when the current password is wrong or there is none, 429 login_locked after too many.
@@ -35,7 +38,7 @@ export async function changePassword(
   const isRight = await verifyPassword(current_password, from);
   if (!isRight || !account || from === null) {
     await countFailure(deps, attempt);
-    throw new AppError('invalid_credentials', 'The current password is wrong.', { param: 'current_password' });
+    throw wrongPassword();
   }
   const { email, first_name, last_name, mfa } = account;
   const names = [deps.config.SERVICE_NAME, first_name, last_name];
@@ -47,7 +50,7 @@ export async function changePassword(
     voidResets(accountId),
     revokeSessionsOf(accountId),
     openSession(deps, accountId, { mfa }),
-    ...passAttempt(attempt),
+    ...passAttempt(attempt, wrongPassword()),
   );
   if (!session) throw new Error('no session was made');
   await publishRevocations(

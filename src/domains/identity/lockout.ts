@@ -3,7 +3,7 @@ import { hmacSha256Base64url } from '../../platform/auth/hmac.ts';
 import type { Config } from '../../platform/config.ts';
 import type { Deps } from '../../platform/deps.ts';
 import type { Sql } from '../../platform/db/sql.ts';
-import { clearFailures, LOCKED, lockState, noteFailure, requireUnlocked, type LockRow } from './queries/lockout.ts';
+import { clearFailures, lockState, noteFailure, requireUnlocked, type LockRow } from './queries/lockout.ts';
 
 /** One thing that failures are counted against. */
 export interface LockSubject {
@@ -58,7 +58,9 @@ function digestsOf(attempt: Attempt): string[] {
 /** Throws 429 when what was read with readLock() says so: nothing is hashed then, whoever asks. */
 export function assertUnlocked(lock: LockRow | undefined): void {
   if (!lock) return;
-  throw new AppError('login_locked', LOCKED, { retryAfterS: lock.retry_after_s });
+  throw new AppError('login_locked', 'Too many failed sign-ins. Try again later.', {
+    retryAfterS: lock.retry_after_s,
+  });
 }
 
 /** One batch. Each failure counts, however many come at once. */
@@ -67,11 +69,11 @@ export async function countFailure(deps: Deps, attempt: Attempt): Promise<void> 
 }
 
 /**
- * For the head of the batch that a right answer runs. It looks at the locks again: of a thousand guesses sent at once
- * all were read before the first one counted, and the right one among them must not pass.
+ * For the batch that a right answer runs. It looks at the locks again: of a thousand guesses sent at once all were read
+ * before the first one counted, and the right one among them must neither pass nor be told: `wrong` is what others hear.
  */
-export function passAttempt(attempt: Attempt): Sql[] {
-  return [requireUnlocked(digestsOf(attempt)), ...attempt.own.map(clearFailures)];
+export function passAttempt(attempt: Attempt, wrong: AppError): Sql[] {
+  return [requireUnlocked(digestsOf(attempt), wrong), ...attempt.own.map(clearFailures)];
 }
 
 export function readLock(attempt: Attempt): Sql<LockRow> {

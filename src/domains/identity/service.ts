@@ -3,7 +3,7 @@ import { AppError } from '../../platform/errors.ts';
 import type { Sql } from '../../platform/db/sql.ts';
 import { issueTokens, readToken } from '../../platform/auth/token.ts';
 import { loggableId } from '../../platform/telemetry/redact.ts';
-import { publishRevocations, revocationLifeS } from '../../platform/auth/revocation.ts';
+import { publishRevocations, repeatRevocations, revocationLifeS } from '../../platform/auth/revocation.ts';
 import { insertSession, lateRevocations, refreshSession, revokeSession, type SessionRow } from './queries/sessions.ts';
 import type { Tokens } from './schema.ts';
 
@@ -58,7 +58,7 @@ export async function logout(deps: Deps, refreshToken: string): Promise<void> {
 /** Says again what was revoked lately: Redis may have been away, or lost what it knew. */
 export async function republishRevocations(deps: Deps): Promise<void> {
   const [sessions] = await deps.db.read(lateRevocations(revocationLifeS(deps.config)));
-  await publishRevocations(
+  await repeatRevocations(
     deps,
     sessions.map(({ id }) => id),
   );

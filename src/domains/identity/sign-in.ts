@@ -29,18 +29,19 @@ interface Factor {
   spends: Sql[];
 }
 
-const WRONG_CODE = 'The code is wrong, too old or was used before.';
+const wrongPassword = () => new AppError('invalid_credentials', 'E-mail or password is wrong.');
+const wrongCode = () => new AppError('totp_required', 'The code is wrong, too old or was used before.');
 
-function factorOf(deps: Deps, account: SignInRow, { totpCode }: Shown, recovery: string | null): Factor {
+/** Null when the code that was shown is wrong. */
+function factorOf(deps: Deps, account: SignInRow, { totpCode = '' }: Shown, recovery: string | null): Factor | null {
   const { id, totp_active, totp_secret, totp_last_step, recovery_code_good } = account;
   if (recovery !== null) {
-    if (!totp_active || !recovery_code_good) throw new AppError('totp_required', WRONG_CODE);
+    if (!totp_active || !recovery_code_good) return null;
     return { mfa: true, spends: [spendRecoveryCode(id, recovery)] };
   }
   if (!totp_active || totp_secret === null) return { mfa: false, spends: [] };
-  if (totpCode === undefined) throw new AppError('totp_required', 'Send totp_code as well.', { param: 'totp_code' });
   const step = matchingStep(totp_secret, totpCode, unixSeconds(deps.clock), totp_last_step);
-  if (step === null) throw new AppError('totp_required', WRONG_CODE);
+  if (step === null) return null;
   return { mfa: true, spends: [spendStep(id, totp_secret, step)] };
 }
 
@@ -55,15 +56,29 @@ interface SignedInRow<Row> {
   also: Row | undefined;
 }
 
+async function refuse(deps: Deps, attempt: Attempt, wrong: AppError): Promise<never> {
+  await countFailure(deps, attempt);
+  throw wrong;
+}
+
+/** Who has the password hears that a code is needed; not of a guess that came before a lock, as in passAttempt(). */
+async function askForCode(deps: Deps, attempt: Attempt): Promise<never> {
+  const [[lock]] = await deps.db.read(readLock(attempt));
+  throw lock ? wrongPassword() : new AppError('totp_required', 'Send totp_code as well.', { param: 'totp_code' });
+}
+
 async function tryOnce<Row>(deps: Deps, shown: Shown, attempt: Attempt, also: Sql<Row>): Promise<SignedInRow<Row>> {
   const recovery = shown.recoveryCode === undefined ? null : await recoveryDigest(shown.recoveryCode);
   const [[lock], [account], [other]] = await deps.db.read(readLock(attempt), proofByEmail(shown.email, recovery), also);
   assertUnlocked(lock);
   const isRight = await verifyPassword(shown.password, account?.password_hash ?? null);
-  if (!isRight || !account) throw new AppError('invalid_credentials', 'E-mail or password is wrong.');
-  const { mfa, spends } = factorOf(deps, account, shown, recovery);
+  if (!isRight || !account) return await refuse(deps, attempt, wrongPassword());
+  if (account.totp_active && recovery === null && shown.totpCode === undefined) return await askForCode(deps, attempt);
+  const factor = factorOf(deps, account, shown, recovery);
+  if (!factor) return await refuse(deps, attempt, wrongCode());
+  const { mfa, spends } = factor;
   const session = await deps.db.commit(
-    [...passAttempt(attempt), requireSameProof(account), ...spends],
+    [...passAttempt(attempt, mfa ? wrongCode() : wrongPassword()), requireSameProof(account), ...spends],
     openSession(deps, account.id, { mfa }),
     { resend: false },
   );
@@ -100,7 +115,6 @@ export async function signIn<Row>(deps: Deps, shown: Shown, also: Sql<Row>): Pro
   } catch (error) {
     const outcome = error instanceof AppError ? outcomeOf(error) : null;
     if (outcome) metrics.count('ecommerce_logins_total', [outcome]);
-    if (outcome === 'failure') await countFailure(deps, attempt);
     throw error;
   }
 }

@@ -34,10 +34,14 @@ async function readProof(deps: Deps, person: Person): Promise<{ attempt: Attempt
   return { attempt, account };
 }
 
+const wrongPassword = () => new AppError('invalid_credentials', 'The password is wrong.', { param: 'password' });
+const wrongCode = () =>
+  new AppError('totp_required', 'The code is wrong, too old or was used before.', { param: 'code' });
+
 async function assertPassword(deps: Deps, attempt: Attempt, account: ProofRow, password: string): Promise<void> {
   if (await verifyPassword(password, account.password_hash)) return;
   await countFailure(deps, attempt);
-  throw new AppError('invalid_credentials', 'The password is wrong.', { param: 'password' });
+  throw wrongPassword();
 }
 
 /** The step that the code belongs to; a wrong or used one counts as a failure. */
@@ -45,7 +49,7 @@ async function assertCode(deps: Deps, attempt: Attempt, account: ProofRow, secre
   const step = matchingStep(secret, code, unixSeconds(deps.clock), account.totp_last_step);
   if (step !== null) return step;
   await countFailure(deps, attempt);
-  throw new AppError('totp_required', 'The code is wrong, too old or was used before.', { param: 'code' });
+  throw wrongCode();
 }
 
 /** A secret for an authenticator app. Nothing changes for the account until a code of it is shown. */
@@ -53,7 +57,7 @@ export async function enroll(deps: Deps, person: Person, password: string): Prom
   const { attempt, account } = await readProof(deps, person);
   await assertPassword(deps, attempt, account, password);
   const secret = base32(randomBytes(deps.ids, SECRET_BYTES));
-  await deps.db.write(...passAttempt(attempt), putPendingSecret(account.id, secret));
+  await deps.db.write(...passAttempt(attempt, wrongPassword()), putPendingSecret(account.id, secret));
   return { secret, otpauth_uri: otpauthUri(secret, { issuer: deps.config.SERVICE_NAME, account: account.email }) };
 }
 
@@ -83,7 +87,7 @@ export async function activate(
     auditEntry({ id: deps.ids.uuid(), actor: person, action, resource: { type: 'account', id }, requestId }),
     revokeSessionsOf(id),
     openSession(deps, id, { mfa: true }),
-    ...passAttempt(attempt),
+    ...passAttempt(attempt, wrongCode()),
   );
   const [, , , , ended, [session]] = results;
   if (!session) throw new Error('no session was made');
@@ -115,7 +119,7 @@ export async function disable(
     removeRecoveryCodes(id),
     auditEntry({ id: deps.ids.uuid(), actor: person, action, resource: { type: 'account', id }, requestId }),
     revokeSessionsOf(id, person.sessionId),
-    ...passAttempt(attempt),
+    ...passAttempt(attempt, wrongCode()),
   );
   await publishRevocations(
     deps,

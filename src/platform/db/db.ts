@@ -21,9 +21,15 @@ export interface Db {
    */
   write<const Statements extends readonly Sql[]>(...statements: Statements): Promise<Rows<Statements>>;
   /** A batch of any length whose last statement reads back what it made; its first row, or null. */
-  commit<Row>(statements: readonly Sql[], readBack: Sql<Row>, options: { resend: boolean }): Promise<Row | null>;
+  commit<Row>(statements: readonly Sql[], readBack: Sql<Row>, options: CommitOptions): Promise<Row | null>;
   /** A write whose resend is harmless by its own statements, so a lost reply is answered by sending it again, as it is. */
   writeResent<const Statements extends readonly Sql[]>(...statements: Statements): Promise<Rows<Statements>>;
+}
+
+export interface CommitOptions {
+  resend: boolean;
+  /** Stands before all else and stops a resend of what is committed: AlreadyApplied. */
+  notYet?: Sql;
 }
 
 /** What a request counts: each HTTP exchange with the database is one. */
@@ -137,8 +143,9 @@ export function createDb(driver: Driver, trips: RoundTrips, options: { timeoutMs
     },
     read: async (...statements) => typed(await run(statements, { readOnly: true, resends: 1 })),
     write: async (...statements) => typed(await run(statements, { readOnly: false, resends: 0 })),
-    commit: async (statements, readBack, { resend }) => {
-      const results = await run([...statements, readBack], { readOnly: false, resends: resend ? RESENDS_MAX : 0 });
+    commit: async (statements, readBack, { resend, notYet }) => {
+      const batch = [...(notYet ? [notYet] : []), ...statements, readBack];
+      const results = await run(batch, { readOnly: false, resends: resend ? RESENDS_MAX : 0 });
       const [, rows] = typed<[Sql, typeof readBack]>([[], results.at(-1) ?? []]);
       return rows[0] ?? null;
     },

@@ -1,7 +1,7 @@
 import { createMiddleware } from 'hono/factory';
 import type { MiddlewareHandler } from 'hono';
 import { AppError } from '../errors.ts';
-import { askRedis, type Answer } from '../cache/pipeline.ts';
+import { askRedis } from '../cache/pipeline.ts';
 import { guarded } from '../db/guarded.ts';
 import type { Sql } from '../db/sql.ts';
 import type { Deps } from '../deps.ts';
@@ -12,7 +12,7 @@ import { clientAddress } from './address.ts';
 import { assertAuthorized } from './authorize.ts';
 import { isStaffChange, requireIfMatch } from './etag.ts';
 import { replyKeys, throughCache } from './cached-reply.ts';
-import { applyLimits, countLocally, limitsOf } from './limits.ts';
+import { applyLimits, countLocally, isUsedUp, limitsOf } from './limits.ts';
 import { operationOf, type Operation } from './operation.ts';
 import type { AppContext, AppEnv } from './context.ts';
 
@@ -58,28 +58,32 @@ function claimedActor(c: AppContext, credential: Credential): Actor {
 
 const UNKNOWN_KEYS_MAX = { name: 'unknown_key', requestsMax: 20, windowS: 60 };
 
-/** Made-up keys cost a look at the database each, so an address may show only some of them. */
+/**
+ * Made-up keys cost a look at the database each, so an address may show only some of them; after that no key of that
+ * address is looked up any more, and one that Redis does not know yet has to wait with them.
+ */
 async function keyActor(c: AppContext, gate: Gatekeeper, digest: string, cached: string | null): Promise<KeyActor> {
   const deps = c.get('deps');
-  const found = await gate.findKey(deps, digest, cached);
+  const limit = { ...UNKNOWN_KEYS_MAX, subject: clientAddress(c, deps.config) };
+  const nowMs = deps.clock.now().getTime();
+  const isLookedUp = cached !== null || !isUsedUp(limit, nowMs);
+  const found = isLookedUp ? await gate.findKey(deps, digest, cached) : null;
   if (found) return found;
-  const subject = clientAddress(c, deps.config);
-  const states = countLocally([{ ...UNKNOWN_KEYS_MAX, subject }], deps.clock.now().getTime());
   applyLimits(
     c,
-    states.filter(({ allowed }) => !allowed),
+    countLocally([limit], nowMs).filter(({ allowed }) => !allowed),
   );
   throw unknownKey();
 }
 
 const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** Reads go on without Redis; writes are held to this isolate's own count. */
-function withoutRedis(c: AppContext, limits: ReturnType<typeof limitsOf>): void {
+/** Reads go on without Redis, but for those with a limit of their own; writes are held to this isolate's own count. */
+function withoutRedis(c: AppContext, limits: ReturnType<typeof limitsOf>, { limit }: Operation): void {
   const { metrics, clock } = c.get('deps');
   metrics.count('ecommerce_rate_limiter_unreachable_total', []);
   c.get('record').limiter = 'unreachable';
-  if (READS.has(c.req.method)) return;
+  if (READS.has(c.req.method) && limit === undefined) return;
   applyLimits(
     c,
     countLocally(limits, clock.now().getTime()).filter(({ allowed }) => !allowed),
@@ -87,7 +91,6 @@ function withoutRedis(c: AppContext, limits: ReturnType<typeof limitsOf>): void 
 }
 
 interface Asked {
-  answer: Answer | null;
   /** The record under the credential's own key: a revocation, or an API key. */
   ofCredential: string | null;
   /** What was found of a reply that may be cached, and under which key it lies. */
@@ -106,20 +109,19 @@ async function ask(c: AppContext, gate: Gatekeeper, credential: Credential, oper
   }[credential.kind]();
   const reply = await replyKeys(c, operation.cache);
   const answer = await askRedis(redis, { limits, keys: [...ownKeys, ...reply] }, trips);
-  if (!answer) withoutRedis(c, limits);
+  if (!answer) withoutRedis(c, limits, operation);
   else applyLimits(c, answer.limits);
   const key = reply[1];
   return {
-    answer,
     ofCredential: (ownKeys.length > 0 && answer?.values[0]) || null,
     reply: answer && key !== undefined ? { key, found: answer.values.slice(ownKeys.length) } : null,
   };
 }
 
-/** Sessions are looked up in Redis; staff, keys and, while Redis is silent, everybody also in the batches they send. */
-function guard(c: AppContext, gate: Gatekeeper, { permission }: Operation, hasRedis: boolean): void {
+/** Redis may be away, or have lost what it knew: session, key and role are also looked at in the batch that is sent. */
+function guard(c: AppContext, gate: Gatekeeper, { permission }: Operation): void {
   const actor = c.get('actor');
-  if (actor.kind === 'guest' || (actor.kind === 'customer' && hasRedis)) return;
+  if (actor.kind === 'guest') return;
   const deps = c.get('deps');
   c.set('deps', { ...deps, db: guarded(deps.db, gate.guards(actor, permission)) });
 }
@@ -142,7 +144,7 @@ export function createAdmit(gate: Gatekeeper): MiddlewareHandler<AppEnv> {
     const header = operation.credentials === 'in_body' ? undefined : c.req.header('authorization');
     const credential = await readCredential(config, clock, header);
     c.set('actor', claimedActor(c, credential));
-    const { answer, ofCredential, reply } = await ask(c, gate, credential, operation);
+    const { ofCredential, reply } = await ask(c, gate, credential, operation);
     if (credential.kind === 'session' && ofCredential !== null) {
       throw new AppError('unauthenticated', 'The session has ended.', { param: 'Authorization' });
     }
@@ -151,7 +153,7 @@ export function createAdmit(gate: Gatekeeper): MiddlewareHandler<AppEnv> {
     if (actor.kind !== 'guest') c.get('record').userId = actor.accountId;
     assertAuthorized(config, actor, operation);
     if (isStaffChange(c.req.method, operation)) requireIfMatch(c);
-    guard(c, gate, operation, answer !== null);
+    guard(c, gate, operation);
     if (!reply) return await next();
     return await throughCache(c, reply.key, reply.found, next);
   });

@@ -58,11 +58,20 @@ export function applyLimits(c: AppContext, states: readonly RateLimitState[]): v
 const windows = new Map<string, { count: number; endsAtMs: number }>();
 const WINDOWS_MAX = 10_000;
 
+const windowKey = ({ name, subject }: RateLimit): string => `${name} ${subject}`;
+
+/** Whether the next one that countLocally() counts is over the limit. */
+export function isUsedUp(limit: RateLimit, nowMs: number): boolean {
+  const window = windows.get(windowKey(limit));
+  return window !== undefined && window.endsAtMs > nowMs && window.count >= limit.requestsMax;
+}
+
 /** The same limits, counted by this isolate alone: what holds writes back while Redis does not answer. */
 export function countLocally(limits: readonly RateLimit[], nowMs: number): RateLimitState[] {
   if (windows.size > WINDOWS_MAX) windows.clear();
-  return limits.map(({ name, subject, requestsMax, windowS }) => {
-    const key = `${name} ${subject}`;
+  return limits.map((limit) => {
+    const { name, requestsMax, windowS } = limit;
+    const key = windowKey(limit);
     const known = windows.get(key);
     const window = known && known.endsAtMs > nowMs ? known : { count: 0, endsAtMs: nowMs + windowS * 1000 };
     window.count += 1;

@@ -87,10 +87,11 @@ export const corsByConfig = createMiddleware<AppEnv>((c, next) => {
   })(c, next);
 });
 
-/** Replies depend on who asks; the buyer's own client may keep one only to revalidate it. */
+/** Replies depend on who asks; the buyer's own client may keep what it read, to revalidate it, and nothing else. */
 export const keepPrivate = createMiddleware<AppEnv>(async (c, next) => {
   await next();
   if (c.res.headers.has('cache-control')) return;
+  if (c.req.method !== 'GET' && c.req.method !== 'HEAD') return c.header('Cache-Control', 'no-store');
   c.header('Cache-Control', 'private, no-cache');
   c.header('Vary', 'Authorization, X-Order-Token', { append: true });
 });

@@ -16,6 +16,9 @@ import type { TicketUse } from './schema.ts';
 
 const APP_CODE = /^\d{6}$/;
 
+const wrongCode = () =>
+  new AppError('totp_required', 'The code is wrong, too old or was used before.', { param: 'code' });
+
 function expired(): AppError {
   return new AppError('unauthenticated', 'This sign-in is not valid any more. Start again.', { param: 'login_ticket' });
 }
@@ -52,14 +55,14 @@ export async function completeSignIn<Row>(
   if (!spend) {
     await countFailure(deps, attempt);
     deps.metrics.count('ecommerce_logins_total', ['failure']);
-    throw new AppError('totp_required', 'The code is wrong, too old or was used before.', { param: 'code' });
+    throw wrongCode();
   }
   const [, , [session], [profile]] = await deps.db.write(
     spendTicket(accountId, digest),
     spend,
     openSession(deps, accountId, { mfa: true }),
     readProfile(accountId),
-    ...passAttempt(attempt),
+    ...passAttempt(attempt, wrongCode()),
   );
   if (!session) throw new Error('no session was made');
   deps.metrics.count('ecommerce_logins_total', ['success']);

@@ -1,10 +1,10 @@
-import { sql, type Sql } from '../../../platform/db/sql.ts';
+import type { AppError } from '../../../platform/errors.ts';
+import { json, sql, type Sql } from '../../../platform/db/sql.ts';
 
 const FIRST_LOCK_S = 60;
 const LOCK_MAX_S = 900;
 /** Doublings after which the longest lock is reached whatever follows. */
 const DOUBLINGS_MAX = 10;
-export const LOCKED = 'Too many failed sign-ins. Try again later.';
 
 export interface LockRow {
   /** Whole seconds, at least 1. */
@@ -23,11 +23,10 @@ export function lockState(digests: readonly string[]): Sql<LockRow> {
   return locksOf(digests);
 }
 
-/** Aborts with login_locked when a lock has fallen since it was read. */
-export function requireUnlocked(digests: readonly string[]): Sql {
+/** Aborts with `refusal` when a lock has fallen since it was read. */
+export function requireUnlocked(digests: readonly string[], { code, message, options }: AppError): Sql {
   return sql`
-    select require(false, 'login_locked', jsonb_build_object('message', ${LOCKED}::text, 'retryAfterS', retry_after_s))
-    from (${locksOf(digests)}) as locks`;
+    select require(false, ${code}, ${json({ message, param: options.param })}::jsonb) from (${locksOf(digests)}) as locks`;
 }
 
 /** Counted on the locked row, so failures at once all count; what passed without one is taken off before. */

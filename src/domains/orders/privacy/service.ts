@@ -74,9 +74,10 @@ interface EraseOptions extends Asked {
 async function commitErasure(deps: Deps, erasure: Erasure, claim: Claim | null): Promise<string[]> {
   const { customerId } = erasure;
   const ended = endedSessions(customerId);
-  const statements = [requireNotErased(erasure), ...claimStatements(claim, customerId), ...eraseStatements(erasure)];
+  const statements = [...claimStatements(claim, customerId), ...eraseStatements(erasure)];
+  const options = { resend: true, notYet: requireNotErased(erasure) };
   try {
-    return (await deps.db.commit(statements, ended, { resend: true }))?.ids ?? [];
+    return (await deps.db.commit(statements, ended, options))?.ids ?? [];
   } catch (error) {
     if (!(error instanceof AlreadyApplied)) throw error;
     const [[row]] = await deps.db.read(ended);

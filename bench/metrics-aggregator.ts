@@ -76,7 +76,7 @@ export async function startAggregator(options: ProcessOptions): Promise<Aggregat
 }
 
 /** Every workerd that this process started. `/proc/<pid>/stat` reads: pid (name) state parent ... */
-function workerdPids(): number[] {
+export function workerdPids(): number[] {
   const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
   return pids.map(Number).filter((pid) => {
     try {

@@ -28,6 +28,7 @@ export async function violationsOf(run: Run): Promise<string[]> {
     ...(await strayCharges(run.stack, charges)),
     ...(await stockFaults(run, orders)),
     ...(await keyFaults(run)),
+    ...(await twinFaults(run, orders)),
     ...(await replayFaults(run)),
   ];
 }
@@ -144,6 +145,28 @@ async function stockFaults({ stack, sku }: Run, orders: readonly OrderFacts[]): 
 async function keyFaults({ stack }: Run): Promise<string[]> {
   const { rows } = await stack.owner.query(`select key from idempotency_keys where state = 'in_flight'`);
   return rows.map(({ key }) => `key ${key} stays in flight`);
+}
+
+/** Whatever a Worker does, the database takes no second live order of a cart. */
+async function twinFaults({ stack }: Run, orders: readonly OrderFacts[]): Promise<string[]> {
+  const [order] = orders.filter(isSold);
+  if (!order) return [];
+  const client = await stack.owner.connect();
+  try {
+    await client.query('begin');
+    await client.query(
+      `insert into orders select (jsonb_populate_record(o, jsonb_build_object('id', gen_random_uuid(), 'number', 'twin'))).*
+       from orders o where o.id = $1`,
+      [order.id],
+    );
+    return ['the database takes a second live order of the cart'];
+  } catch (error) {
+    const { constraint } = error as { constraint?: string };
+    return constraint === 'orders_live_cart' ? [] : [`a second live order is refused for another reason: ${constraint}`];
+  } finally {
+    await client.query('rollback');
+    client.release();
+  }
 }
 
 /** The same key again: the same order, and the same bytes once they are stored. */

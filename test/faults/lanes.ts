@@ -11,8 +11,10 @@ export interface Lane {
 /** Short, since each exchange is also kept waiting for longer than that. */
 const TIMEOUTS = { DATABASE_TIMEOUT_MS: '1000', REDIS_TIMEOUT_MS: '300', PAYMENT_TIMEOUT_MS: '700' };
 
-export async function startLane(env: Record<string, string> = {}): Promise<Lane> {
-  const stack = await startStack({ env: { LOG_LEVEL: 'error', JWT_ACCESS_TTL: '86400', ...TIMEOUTS, ...env } });
+/** With the Worker of a bundle of its own, if there is one. */
+export async function startLane(workerDir?: string): Promise<Lane> {
+  const env = { LOG_LEVEL: 'error', JWT_ACCESS_TTL: '86400', ...TIMEOUTS };
+  const stack = await startStack({ env, ...(workerDir !== undefined && { shared: { workerDir } }) });
   stack.provider.setWebhookMode('hold');
   const { token } = await createStaff(stack, ['*']);
   return { stack, staffToken: token };

@@ -30,7 +30,7 @@ declare module 'vitest' {
   }
 }
 
-const TEMPLATE = 'template_shop';
+export const TEMPLATE = 'template_shop';
 const ROOT = join(import.meta.dirname, '../..');
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -54,7 +54,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
 }
 
-async function makeTemplate(superuserUrl: string, passwords: { owner: string; app: string }): Promise<void> {
+/** A database to clone: migrated, with 24 products of the demo shop. */
+export async function makeTemplate(superuserUrl: string, passwords: { owner: string; app: string }): Promise<void> {
   await createRoles(superuserUrl, passwords);
   await createDatabase(superuserUrl, TEMPLATE);
   const ownerUrl = asRole(superuserUrl, OWNER_ROLE, passwords.owner, TEMPLATE);
@@ -63,9 +64,9 @@ async function makeTemplate(superuserUrl: string, passwords: { owner: string; ap
 }
 
 /** The same command that deploys, without the upload. */
-async function buildWorker(outDir: string): Promise<void> {
+export async function buildWorker(outDir: string, root = ROOT): Promise<void> {
   const wrangler = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
   const args = [wrangler, 'deploy', '--dry-run', '--env', 'dev', '--outdir', outDir];
   const env = { ...process.env, WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true', CI: 'true' };
-  await promisify(execFile)(process.execPath, args, { cwd: ROOT, env });
+  await promisify(execFile)(process.execPath, args, { cwd: root, env });
 }

@@ -10,6 +10,7 @@ import { APP_ROLE, asRole, createDatabase, dropDatabase, OWNER_ROLE } from '../.
 import { startUpstashEndpoint } from '../../dev/upstash/server.ts';
 import { checkedFetch } from './contract.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
+import type { SharedStack } from './global-setup.ts';
 
 export interface Stack {
   /** Base URL of the Worker, without a slash at the end. */
@@ -42,6 +43,8 @@ export interface StackOptions {
   stripe?: boolean;
   /** A real Redis behind the Upstash-compatible endpoint. */
   redisUrl?: string;
+  /** Another Postgres, or another bundle of the Worker, than what all files share. */
+  shared?: Partial<SharedStack>;
 }
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -58,7 +61,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     return part;
   };
   try {
-    const database = await ownDatabase(closers);
+    const shared = { ...inject('shared'), ...options.shared };
+    const database = await ownDatabase(shared, closers);
     const secrets = { apiKey: secret(), webhookSecret: secret() };
     const provider = opened(await startTestProvider(secrets));
     const neonEndpoint = opened(await startNeonEndpoint({ upstream: database.upstream }));
@@ -93,7 +97,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       MAIL_FROM: 'Test shop <shop@example.test>',
       ...options.env,
     };
-    const harness = opened(startWorker(bindings));
+    const harness = opened(startWorker(shared.workerDir, bindings));
     const url = (await harness.listen()).url.href.replace(/\/$/, '');
     provider.setWebhookUrl(`${url}/api/v1/webhooks/payments/${options.stripe === true ? 'stripe' : 'test'}`);
     return {
@@ -122,8 +126,7 @@ interface OwnDatabase {
   owner: pg.Pool;
 }
 
-async function ownDatabase(closers: (() => Promise<unknown>)[]): Promise<OwnDatabase> {
-  const shared = inject('shared');
+async function ownDatabase(shared: SharedStack, closers: (() => Promise<unknown>)[]): Promise<OwnDatabase> {
   const name = `shop_${randomBytes(6).toString('hex')}`;
   await createDatabase(shared.superuserUrl, name, shared.template);
   closers.push(() => dropDatabase(shared.superuserUrl, name));
@@ -141,8 +144,7 @@ async function ownDatabase(closers: (() => Promise<unknown>)[]): Promise<OwnData
   };
 }
 
-function startWorker(env: Record<string, string>): TestHarness {
-  const workerDir = inject('shared').workerDir;
+function startWorker(workerDir: string, env: Record<string, string>): TestHarness {
   const worker = { configPath: 'wrangler.toml', env: 'dev', prebuiltWorkerDir: workerDir, vars: env };
   return createTestHarness({ root: ROOT, workers: [worker] });
 }

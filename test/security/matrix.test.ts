@@ -125,6 +125,8 @@ const OPEN_CHANGES = [
   'postCartsByIdDiscountCodes',
   'postCartsByIdItems',
   'postOrders',
+  'postOrdersByIdCancel',
+  'postOrdersLookup',
   'postWebhooksPaymentsByProvider',
 ];
 

@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
-import { AppError, notFound } from '../../../platform/errors.ts';
+import { notFound } from '../../../platform/errors.ts';
 import { decodeCursor, pageOf } from '../../../platform/http/page.ts';
 import { once, type Claim } from '../../../platform/http/idempotency.ts';
 import { operation } from '../../../platform/http/operation.ts';
@@ -55,9 +55,6 @@ function adjust(c: AppContext, input: Adjustment) {
 
 function transfer(c: AppContext, input: Transfer) {
   const { sku_id, from_location_id, to_location_id } = input;
-  if (from_location_id === to_location_id) {
-    throw new AppError('validation_failed', 'Name two locations.', { param: 'to_location_id' });
-  }
   const levels = [levelOf(sku_id, from_location_id), levelOf(sku_id, to_location_id)] as const;
   const show = async () => {
     const [[from], [to]] = await c.get('deps').db.read(...levels);

@@ -117,6 +117,9 @@ export function adjustedLevel(skuId: string, locationId: string | undefined): Sq
 export function transferUnits({ sku_id, from_location_id, to_location_id, quantity }: Transfer): Sql[] {
   return [
     sql`
+      select require(${from_location_id}::uuid <> ${to_location_id}::uuid, 'validation_failed',
+        '{"param": "to_location_id", "message": "Name two locations."}')`,
+    sql`
       select 1 from stock_levels l
       where l.sku_id = ${sku_id}::uuid and l.location_id in (${from_location_id}::uuid, ${to_location_id}::uuid)
       order by l.sku_id, l.location_id for update`,

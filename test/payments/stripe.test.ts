@@ -1,4 +1,4 @@
-import Stripe from 'stripe';
+import { Stripe } from 'stripe';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { STRIPE_API_VERSION } from '../../src/domains/payments/providers/stripe.ts';
 import { isCharge } from '../support/order-path.ts';

@@ -1,4 +1,4 @@
-import type Stripe from 'stripe';
+import type { Stripe } from 'stripe';
 import type { Clock } from '../../../platform/clock.ts';
 import type { RoundTrips } from '../../../platform/db/db.ts';
 import { tracedFetch } from '../../../platform/telemetry/trace/steps.ts';
@@ -32,7 +32,7 @@ export interface StripeOptions {
 
 /** Loaded by the first request that pays with it: evaluating the SDK costs every start of the Worker 15 ms otherwise. */
 async function loadSdk({ apiBase, secretKey, timeoutMs }: StripeOptions) {
-  const { default: Sdk } = await import('stripe');
+  const { Stripe: Sdk } = await import('stripe');
   const { protocol, hostname, port } = new URL(apiBase);
   const http = protocol === 'http:';
   const send: typeof fetch = (url, init) =>

@@ -1,0 +1,189 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import pg from 'pg';
+import { Stripe } from 'stripe';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createDeps, createRuntime } from '../../src/deps.ts';
+import { receiveWebhook } from '../../src/domains/checkout/webhook.ts';
+import type { Deps } from '../../src/platform/deps.ts';
+import { pgDb } from '../support/pg-db.ts';
+import { startStack, type Stack } from '../support/stack.ts';
+import { placePaid, type Payment } from './fixture.ts';
+import { eventsOf, intentId, intentOf, refundOf, type Life } from './stripe-shapes.ts';
+
+const SECRET = 'whsec_of_this_file_alone';
+const REFUNDED = 300;
+const AT_ONCE = 4;
+
+let stack: Stack;
+let stripe: Server;
+let pool: pg.Pool;
+let deps: Deps;
+let template: Payment;
+const lives = new Map<string, Life>();
+beforeAll(async () => {
+  stack = await startStack({ stripe: true });
+  stack.provider.setWebhookMode('hold');
+  template = await placePaid(stack, { provider: 'stripe', token: 'pm_card_visa', capture: 'manual' });
+  stripe = await startStripe();
+  pool = new pg.Pool({ connectionString: stack.bindings['DATABASE_URL'] ?? '', max: AT_ONCE });
+  const runtime = createRuntime({
+    ...stack.bindings,
+    LOG_LEVEL: 'error',
+    STRIPE_API_BASE: `http://127.0.0.1:${(stripe.address() as AddressInfo).port}`,
+    STRIPE_WEBHOOK_SECRET: SECRET,
+  });
+  deps = { ...createDeps(runtime, { db: 0, redis: 0, provider: 0 }, []), db: pgDb(pool) };
+});
+afterAll(async () => {
+  await pool?.end();
+  await new Promise((resolve) => stripe.close(resolve).closeAllConnections());
+  await stack.close();
+});
+
+/** Knows each payment as it is at the end of its life. */
+async function startStripe(): Promise<Server> {
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? '/', 'http://stripe');
+    const [, intent = url.searchParams.get('payment_intent') ?? ''] =
+      /^\/v1\/payment_intents\/([^/]+)$/.exec(url.pathname) ?? [];
+    const life = lives.get(intent);
+    const list = () => ({ object: 'list', data: life ? [refundOf(life)] : [], has_more: false, url: '/v1/refunds' });
+    const body = url.pathname === '/v1/refunds' ? list() : life && intentOf(life, 'succeeded');
+    response.writeHead(body ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(body ?? {}));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
+
+function permutations<Item>(items: readonly Item[]): Item[][] {
+  if (items.length < 2) return [[...items]];
+  return items.flatMap((item, index) =>
+    permutations(items.filter((_, other) => other !== index)).map((rest) => [item, ...rest]),
+  );
+}
+
+/** Orders that are placed and authorized, each with a payment of its own, made after the one that went through the door. */
+async function authorized(count: number): Promise<Life[]> {
+  const { rows } = await stack.owner.query<{ id: string; suffix: string }>(
+    `with made as (
+       select gen_random_uuid() as order_id, gen_random_uuid() as payment_id, gen_random_uuid()::text as cart_id,
+         replace(gen_random_uuid()::text, '-', '') as suffix
+       from generate_series(1, $2)
+     ), carted as (
+       insert into carts select (jsonb_populate_record(c, jsonb_build_object('id', m.cart_id))).*
+       from made m, carts c join orders o on o.cart_id = c.id where o.id = $1
+     ), ordered as (
+       insert into orders select (jsonb_populate_record(o,
+         jsonb_build_object('id', m.order_id, 'number', m.suffix, 'cart_id', m.cart_id))).*
+       from made m, orders o where o.id = $1
+     ), paid as (
+       insert into payments select (jsonb_populate_record(p,
+         jsonb_build_object('id', m.payment_id, 'order_id', m.order_id, 'provider_reference', 'pi_' || m.suffix))).*
+       from made m, payments p where p.order_id = $1
+     ), ledger as (
+       insert into payment_transactions select (jsonb_populate_record(t,
+         jsonb_build_object('id', gen_random_uuid(), 'payment_id', m.payment_id))).*
+       from made m, payment_transactions t join payments p on p.id = t.payment_id where p.order_id = $1
+     )
+     select payment_id as id, suffix from made`,
+    [template.orderId, count],
+  );
+  const made = rows.map(({ id, suffix }) => ({ paymentId: id, suffix, amount: template.total, refunded: REFUNDED }));
+  for (const life of made) lives.set(intentId(life), life);
+  return made;
+}
+
+const { webhooks } = new Stripe('sk_test_of_this_file');
+
+async function deliver(event: object): Promise<void> {
+  const payload = JSON.stringify(event);
+  const signature = webhooks.generateTestHeaderString({ payload, secret: SECRET });
+  await receiveWebhook(deps, 'stripe', new Headers({ 'stripe-signature': signature }), payload);
+}
+
+type Told = { life: Life; order: readonly number[] };
+
+/** Each payment is told its events in these orders, a few payments at a time. */
+async function tellAll(all: readonly Told[], newId = (id: string) => id): Promise<void> {
+  const waiting = [...all];
+  const teller = async () => {
+    for (let next = waiting.pop(); next; next = waiting.pop()) {
+      const six = eventsOf(next.life);
+      for (const index of next.order) {
+        const event = six[index];
+        if (event) await deliver({ ...event, id: newId(event.id) });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, teller));
+}
+
+/** A payment of its own for each order. */
+async function inOrders(orders: readonly (readonly number[])[]): Promise<Told[]> {
+  const lived = await authorized(orders.length);
+  return lived.map((life, index) => ({ life, order: orders[index] ?? [] }));
+}
+
+/** The ledgers of these payments as text without ids, each different one once, with how many payments have it. */
+async function ledgersOf(told: readonly Told[]): Promise<{ ledger: string; payments: number }[]> {
+  const { rows } = await stack.owner.query(
+    `select ledger, count(*)::int as payments from (
+       select string_agg(format('%s %s %s', kind, outcome, amount), ', ' order by kind, outcome, amount) as ledger
+       from payment_transactions where payment_id = any($1::uuid[]) group by payment_id) each
+     group by ledger`,
+    [told.map(({ life }) => life.paymentId)],
+  );
+  return rows;
+}
+
+async function balancesOf(told: readonly Told[]): Promise<object[]> {
+  const { rows } = await stack.owner.query(
+    `select distinct authorized::int, captured::int, refunded::int, charged_back::int, voided
+     from payment_balances where payment_id = any($1::uuid[])`,
+    [told.map(({ life }) => life.paymentId)],
+  );
+  return rows;
+}
+
+async function expectOneState(told: readonly Told[]): Promise<void> {
+  const { total } = template;
+  const ledger = [
+    `authorize request ${total}`,
+    `authorize success ${total}`,
+    `capture success ${total}`,
+    `chargeback failure ${total}`,
+    `chargeback success ${total}`,
+    `refund success ${REFUNDED}`,
+  ].join(', ');
+  expect(await ledgersOf(told)).toEqual([{ ledger, payments: told.length }]);
+  expect(await balancesOf(told)).toEqual([
+    { authorized: total, captured: total, refunded: REFUNDED, charged_back: 0, voided: false },
+  ]);
+}
+
+const ORDERS = permutations([0, 1, 2, 3, 4, 5]);
+
+describe('six events of Stripe, each delivery verified, applied and written by the real SQL', () => {
+  test('come to one ledger in all 720 orders, also when all of them come twice more, backwards', async () => {
+    const told = await inOrders(ORDERS);
+    expect(told).toHaveLength(720);
+    await tellAll(told);
+    await expectOneState(told);
+    await tellAll(
+      told.map(({ life, order }) => ({ life, order: order.flatMap((index) => [index, index]).toReversed() })),
+    );
+    await expectOneState(told);
+  });
+
+  test.runIf(process.env['TEST_DEEP'] === '1')(
+    'and when each is told twice in a row, the second time under another id',
+    async () => {
+      const told = await inOrders(ORDERS.map((order) => order.flatMap((index) => [index, index])));
+      let count = 0;
+      await tellAll(told, (id) => `${id}_${(count += 1)}`);
+      expect(count).toBe(12 * 720);
+      await expectOneState(told);
+    },
+  );
+});

@@ -22,6 +22,7 @@ import { AdjustedLevel, Adjustment, MovementQuery, StockMovementList, Transfer, 
 import { changeByStaff } from '../service.ts';
 
 const tag = 'Inventory';
+const Cursor = z.tuple([z.string().regex(/^\d{1,15}$/)]);
 
 function showAdjusted(c: AppContext, { short_orders, ...level }: AdjustedRow) {
   return reply(c, AdjustedLevel, { level, short_orders }, 201);
@@ -118,8 +119,12 @@ export const stockRoutes = new Hono<AppEnv>()
     query(MovementQuery),
     async (c) => {
       const asked = c.req.valid('query');
-      const before = decodeCursor(asked.cursor, z.tuple([z.int().min(0)]));
+      const before = decodeCursor(asked.cursor, Cursor);
       const [rows] = await c.get('deps').db.read(movementPage(asked, before?.[0] ?? null));
-      return reply(c, StockMovementList, pageOf(rows, asked.limit, { item: (row) => row, key: (row) => [row.id] }));
+      return reply(
+        c,
+        StockMovementList,
+        pageOf(rows, asked.limit, { item: (row) => row, key: (row) => [String(row.id)] }),
+      );
     },
   );

@@ -171,7 +171,7 @@ export function patchLevel(
 
 export type MovementRow = z.output<typeof StockMovement>;
 
-export function movementPage(query: MovementQuery, before: number | null): Sql<MovementRow> {
+export function movementPage(query: MovementQuery, before: string | null): Sql<MovementRow> {
   return sql<MovementRow>`
     select id, sku_id, location_id, on_hand_delta, reserved_delta, shortfall_delta, reason, reference, actor, created_at
     from stock_movements

@@ -10,16 +10,22 @@ export async function fillCart(run: Run): Promise<Json> {
   );
   const path = `/carts/${made.body.id}`;
   const options =
-    made.body.shipping_options ?? (await run.until(() => run.call('GET', `${path}/shipping-options`, undefined))).body.data;
+    made.body.shipping_options ??
+    (await run.until(() => run.call('GET', `${path}/shipping-options`, undefined))).body.data;
   const chosen = { shipping_option_id: options[0].id };
   return (await run.until(() => run.call('PATCH', path, chosen, { key: `ship-${run.tag}` }))).body;
 }
 
-/** The same cart within the order. */
-export async function inlineCart(run: Run): Promise<Json> {
-  const { id: _id, shipping_option_id } = await fillCart(run);
-  const items = [{ sku_id: run.sku.id, quantity: QUANTITY }];
+/** All of it at once, as it goes into an order as well. */
+export function wholeCart({ sku, lane }: Run): Json {
+  const items = [{ sku_id: sku.id, quantity: QUANTITY }];
+  const shipping_option_id = lane.shippingOptionId;
   return { market: 'us', items, email: 'ada@example.test', shipping_address: ADDRESS, shipping_option_id };
+}
+
+/** A cart that was filled before anything is recorded. */
+export async function readyCart(run: Run): Promise<Json> {
+  return (await run.until(() => run.call('POST', '/carts', wholeCart(run)))).body;
 }
 
 interface Placing {
@@ -100,7 +106,12 @@ export async function authenticate({ body }: Reply, outcome: 'success' | 'failur
 }
 
 /** A verb of staff on the order's payment, asked for until it is done. */
-export async function staffVerb(run: Run, placed: Reply, verb: 'capture' | 'void' | 'refund', body: Json): Promise<Reply> {
+export async function staffVerb(
+  run: Run,
+  placed: Reply,
+  verb: 'capture' | 'void' | 'refund',
+  body: Json,
+): Promise<Reply> {
   const path = `/admin/payments/${placed.body.payments.at(-1).id}/${verb}`;
   const key = `${verb}-${run.tag}`;
   return await run.until(() => run.call('POST', path, body, { key, token: run.lane.staffToken }));

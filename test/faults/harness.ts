@@ -59,10 +59,10 @@ async function arrive(run: Run): Promise<void> {
 async function recover(run: Run): Promise<void> {
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
     await run.webhooks();
-    await run.passTime(LATER_MIN);
-    await run.tick();
     await run.idle();
     if (await isQuiet(run)) return;
+    await run.passTime(LATER_MIN);
+    await run.tick();
   }
 }
 

@@ -110,7 +110,9 @@ function toldFaults({ told }: Run, orders: readonly OrderFacts[]): string[] {
     if (answer === 'declined') return order.status === 'failed' ? [] : [`a declined order is ${order.status}`];
     const same = (total ?? order.total) === order.total && (number ?? order.number) === order.number;
     const kept = answer !== 'placed' || isSold(order);
-    return same && kept ? [] : [`order ${orderId} was answered as ${answer}, ${total}: now ${order.status}, ${order.total}`];
+    return same && kept
+      ? []
+      : [`order ${orderId} was answered as ${answer}, ${total}: now ${order.status}, ${order.total}`];
   });
 }
 
@@ -162,7 +164,9 @@ async function twinFaults({ stack }: Run, orders: readonly OrderFacts[]): Promis
     return ['the database takes a second live order of the cart'];
   } catch (error) {
     const { constraint } = error as { constraint?: string };
-    return constraint === 'orders_live_cart' ? [] : [`a second live order is refused for another reason: ${constraint}`];
+    return constraint === 'orders_live_cart'
+      ? []
+      : [`a second live order is refused for another reason: ${constraint}`];
   } finally {
     await client.query('rollback');
     client.release();

@@ -6,6 +6,7 @@ export interface Lane {
   stack: Stack;
   /** Of a member of staff who may do everything. */
   staffToken: string;
+  shippingOptionId: string;
 }
 
 /** Short, since each exchange is also kept waiting for longer than that. */
@@ -17,7 +18,10 @@ export async function startLane(workerDir?: string): Promise<Lane> {
   const stack = await startStack({ env, ...(workerDir !== undefined && { shared: { workerDir } }) });
   stack.provider.setWebhookMode('hold');
   const { token } = await createStaff(stack, ['*']);
-  return { stack, staffToken: token };
+  const { rows } = await stack.owner.query(
+    `select o.id from shipping_options o join markets m on m.id = o.market_id where m.code = 'us' limit 1`,
+  );
+  return { stack, staffToken: token, shippingOptionId: rows[0].id };
 }
 
 /** Runs the work in order, as many pieces at once as there are lanes. */

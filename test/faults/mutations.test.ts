@@ -41,7 +41,13 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'without a lease an order is taken from a worker that is at it',
-    patches: [{ file: QUERIES, from: `o.status = 'pending' and o.lease_until <= now()\n    returning`, to: `o.status = 'pending'\n    returning` }],
+    patches: [
+      {
+        file: QUERIES,
+        from: `o.status = 'pending' and o.lease_until <= now()\n    returning`,
+        to: `o.status = 'pending'\n    returning`,
+      },
+    ],
     scenario: WITH_KEY,
     point: CHARGE,
     kind: 'overtaken while it waits',
@@ -49,7 +55,13 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'with a lease that never ends nobody goes on where a worker died',
-    patches: [{ file: QUERIES, from: `o.status = 'pending' and o.lease_until <= now()\n    returning`, to: `false\n    returning` }],
+    patches: [
+      {
+        file: QUERIES,
+        from: `o.status = 'pending' and o.lease_until <= now()\n    returning`,
+        to: `false\n    returning`,
+      },
+    ],
     scenario: WITH_KEY,
     point: CHARGE,
     kind: 'dropped before it is sent',
@@ -93,7 +105,8 @@ describe('the harness fails when a rule is missing', () => {
       if (!scenario) throw new Error(`no scenario ${name}`);
       const { points } = await record(lane, scenario);
       const [point, ...others] = points.filter((each) => label.test(each.label));
-      if (!point || others.length > 0) throw new Error(`${label} names ${others.length + 1} of ${points.map((each) => each.label).join('; ')}`);
+      if (!point || others.length > 0)
+        throw new Error(`${label} names ${others.length + 1} of ${points.map((each) => each.label).join('; ')}`);
       const found = await runCase(lane, scenario, { point, kind });
       if (violation === null) expect(found).toEqual([]);
       else expect(found.join('\n')).toMatch(violation);

@@ -19,7 +19,7 @@ afterAll(async () => {
 });
 
 describe('one cut of any exchange, in every way, and all is well in the end', () => {
-  test.each(SCENARIOS)('$name', async (scenario) => {
+  test.each(SCENARIOS)('$name', { timeout: 900_000 }, async (scenario) => {
     const [lane] = lanes;
     if (!lane) throw new Error('no lane');
     const clean = await record(lane, scenario);
@@ -28,7 +28,10 @@ describe('one cut of any exchange, in every way, and all is well in the end', ()
     const all = cutsOf(clean.points);
     points += clean.points.length;
     cuts += all.length;
-    const found = await spread(lanes, all, async (one, cut) => ({ cut, violations: await runCase(one, scenario, cut) }));
+    const found = await spread(lanes, all, async (one, cut) => ({
+      cut,
+      violations: await runCase(one, scenario, cut),
+    }));
     const bad = found.filter(({ violations }) => violations.length > 0);
     expect(bad.map(({ cut, violations }) => [`${cut.point.label}, ${cut.kind}`, ...violations])).toEqual([]);
   });

@@ -122,19 +122,11 @@ export class Run {
 
   /** Half a minute, as the database sees it: leases have ended, and what is put off is due. */
   async passTime(minutes = 0.5): Promise<void> {
-    const by = `${minutes} minutes`;
-    const { owner } = this.stack;
-    await owner.query(`update orders set lease_until = least(lease_until, now()) - $1::interval where status = 'pending'`, [
-      by,
-    ]);
-    await owner.query(
-      `update idempotency_keys set lease_until = least(lease_until, now()) - $1::interval where state = 'in_flight'`,
-      [by],
-    );
-    await owner.query(
-      `update payment_request_leases set lease_until = least(lease_until, now()) - $1::interval,
-         next_at = least(next_at, now()) - $1::interval`,
-      [by],
+    const earlier = (column: string) => `${column} = least(${column}, now()) - interval '${minutes} minutes'`;
+    await this.stack.owner.query(
+      `update orders set ${earlier('lease_until')} where status = 'pending';
+       update idempotency_keys set ${earlier('lease_until')} where state = 'in_flight';
+       update payment_request_leases set ${earlier('lease_until')}, ${earlier('next_at')}`,
     );
   }
 

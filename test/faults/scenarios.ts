@@ -1,4 +1,4 @@
-import { authenticate, fillCart, inlineCart, order, staffVerb } from './buyer.ts';
+import { authenticate, fillCart, order, readyCart, staffVerb, wholeCart } from './buyer.ts';
 import type { Run } from './run.ts';
 
 export interface Scenario {
@@ -24,7 +24,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'an order without a key',
     async walk(run) {
-      const cart = await fillCart(run);
+      const cart = await readyCart(run);
       await run.begin();
       await order(run, { of: { cart_id: cart.id }, token: 'tok_ok' });
       sold(run, cart.total);
@@ -33,16 +33,19 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'an order that brings its cart',
     async walk(run) {
-      const cart = await inlineCart(run);
       await run.begin();
-      const placed = await order(run, { of: { cart }, token: 'tok_ok', key: `order-${run.tag}-of-its-own` });
+      const placed = await order(run, {
+        of: { cart: wholeCart(run) },
+        token: 'tok_ok',
+        key: `order-${run.tag}-of-its-own`,
+      });
       sold(run, placed.body.total);
     },
   },
   {
     name: 'a buyer who authenticates',
     async walk(run) {
-      const cart = await fillCart(run);
+      const cart = await readyCart(run);
       await run.begin();
       const waiting = await order(run, {
         of: { cart_id: cart.id },
@@ -60,7 +63,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'a buyer who never comes back',
     async walk(run) {
-      const cart = await fillCart(run);
+      const cart = await readyCart(run);
       await order(run, { of: { cart_id: cart.id }, token: 'tok_requires_action' });
       await run.stack.owner.query(
         `update orders set created_at = now() - interval '61 minutes' where cart_id = $1 and status = 'pending'`,
@@ -76,7 +79,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'a declined card, then another one',
     async walk(run) {
-      const cart = await fillCart(run);
+      const cart = await readyCart(run);
       await run.begin();
       await order(run, { of: { cart_id: cart.id }, token: 'tok_declined', key: `declined-${run.tag}` });
       await order(run, { of: { cart_id: cart.id }, token: 'tok_ok', key: `order-${run.tag}` });
@@ -86,7 +89,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'a provider that fails, and the tick',
     async walk(run) {
-      const cart = await fillCart(run);
+      const cart = await readyCart(run);
       await run.begin();
       const body = { cart_id: cart.id, payment: { provider: 'test', token: 'tok_error' } };
       const key = `order-${run.tag}`;
@@ -104,7 +107,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'money that is captured later',
     async walk(run) {
-      const cart = await fillCart(run);
+      const cart = await readyCart(run);
       const placed = await order(run, {
         of: { cart_id: cart.id },
         token: 'tok_ok',
@@ -119,7 +122,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'an order whose money is only authorized',
     async walk(run) {
-      const cart = await fillCart(run);
+      const cart = await readyCart(run);
       await run.begin();
       await order(run, { of: { cart_id: cart.id }, token: 'tok_ok', capture: 'manual', key: `order-${run.tag}` });
       sold(run, 0);
@@ -128,7 +131,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'money that goes back in part',
     async walk(run) {
-      const cart = await fillCart(run);
+      const cart = await readyCart(run);
       const placed = await order(run, { of: { cart_id: cart.id }, token: 'tok_ok', key: `order-${run.tag}` });
       await run.begin();
       await staffVerb(run, placed, 'refund', { amount: 700, reason: 'damaged' });

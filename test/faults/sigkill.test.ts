@@ -58,9 +58,7 @@ async function startWorker() {
     bindings: { ...stack.bindings },
   };
   const before = workerdPids();
-  const started = await startProcess(options, [
-    workerOf('shop', options, { className: 'MetricsAggregator' }),
-  ]);
+  const started = await startProcess(options, [workerOf('shop', options, { className: 'MetricsAggregator' })]);
   const [pid] = workerdPids().filter((each) => !before.includes(each));
   if (pid === undefined) throw new Error('no new process');
   const url = (await started.unsafeGetDirectURL('shop')).href.replace(/\/$/, '');
@@ -134,7 +132,9 @@ async function untilEverybodyKnows(buyers: readonly Buyer[]): Promise<void> {
     await stack.provider.flushWebhooks();
     await stack.worker.scheduled({ cron: '* * * * *' });
   }
-  throw new Error(`${buyers.filter(({ reply }) => reply === null).length} buyers never learn what became of their order`);
+  throw new Error(
+    `${buyers.filter(({ reply }) => reply === null).length} buyers never learn what became of their order`,
+  );
 }
 
 async function buyersOf(skus: readonly TestSku[], name: string): Promise<Buyer[]> {

@@ -1,6 +1,10 @@
 /** What a walk does; numbers pick among what there is. */
 export type Command =
-  | { do: 'place'; token: 'tok_ok' | 'tok_declined' | 'tok_requires_action' | 'tok_error'; capture: 'automatic' | 'manual' }
+  | {
+      do: 'place';
+      token: 'tok_ok' | 'tok_declined' | 'tok_requires_action' | 'tok_error';
+      capture: 'automatic' | 'manual';
+    }
   | { do: 'authenticate'; outcome: 'success' | 'failure' }
   | { do: 'webhooks'; reverse: boolean }
   | { do: 'capture' | 'refund'; percent: number }
@@ -127,7 +131,8 @@ function place(model: Model, { token, capture }: Extract<Command, { do: 'place' 
   return token === 'tok_error' ? placed : { ...placed, bank: 'waits' };
 }
 
-export const shareOf = (model: Model, percent: number): number => Math.max(1, Math.floor((model.total * percent) / 100));
+export const shareOf = (model: Model, percent: number): number =>
+  Math.max(1, Math.floor((model.total * percent) / 100));
 
 function move(model: Model, command: Extract<Command, { percent: number } | { do: 'void' }>): Model | null {
   const isUntaken = model.authorized > 0 && model.captured === 0 && !model.isVoid;

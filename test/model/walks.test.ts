@@ -134,7 +134,16 @@ async function seen({ stack, token, cartId, skuId }: Walker) {
     [skuId, cartId],
   );
   const { on_hand, reserved, id } = rows[0];
-  if (id === null) return { status: 'none', fulfillment_status: 'unfulfilled', payment_status: 'pending', captured: 0, refunded: 0, on_hand, reserved };
+  if (id === null)
+    return {
+      status: 'none',
+      fulfillment_status: 'unfulfilled',
+      payment_status: 'pending',
+      captured: 0,
+      refunded: 0,
+      on_hand,
+      reserved,
+    };
   const { body } = await call(stack, 'GET', `/admin/orders/${id}`, undefined, { token });
   const { status, fulfillment_status, payment_status, payments } = body;
   const { captured_amount: captured, refunded_amount: refunded } = payments[0];

@@ -83,7 +83,8 @@ export function hugeBodies(json: string): BadRequest[] {
 }
 
 function badUtf8(json: string): Uint8Array<ArrayBuffer> {
-  const bytes = Buffer.from(json.replace(/"([^"]*)"\s*:/, '"$1\u0001":'), 'latin1');
+  const marked = json === '{}' ? '{\u0001}' : json.replace(/"([^"]*)"\s*:/, '"$1\u0001":');
+  const bytes = Buffer.from(marked, 'latin1');
   return new Uint8Array(bytes.map((byte) => (byte === 1 ? 0xff : byte)));
 }
 

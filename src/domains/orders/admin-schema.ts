@@ -78,7 +78,11 @@ export const AdminOrderQuery = z.strictObject({
   status: z.enum(ORDER_STATUSES).optional(),
   fulfillment_status: z.enum(FULFILLMENT_PROGRESS).optional(),
   customer_id: uuid.optional(),
-  number: text(40).optional(),
+  number: z
+    .string()
+    .max(40)
+    .regex(/^[\w-]+$/, 'must be the number of an order')
+    .optional(),
   email: email.optional(),
   placed_after: timestamp.optional(),
   placed_before: timestamp.optional(),

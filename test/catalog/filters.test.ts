@@ -91,6 +91,28 @@ describe('in_stock', () => {
   });
 });
 
+test('no filter finds what is hidden, whose price, stock and options nobody should learn one by one', async () => {
+  const categories = [await createCategory(stack, 'filters-secret', null)];
+  const secret = { prices: { USD: 8642 }, stock: 7, options: { Secret: 'plan' } };
+  for (const status of ['draft', 'archived'] as const) {
+    await createProduct(stack, { status, title: 'Unannounced thing', categories, skus: [secret] });
+  }
+  const partly = await createProduct(stack, { skus: [{ stock: 0 }, { ...secret, status: 'archived' }] });
+  for (const query of [
+    'option.Secret=plan',
+    'price_min=8642&price_max=8642',
+    'category=filters-secret',
+    `category=${categories[0]}&in_stock=true`,
+    'option.Secret=plan&in_stock=true&price_min=1',
+  ]) {
+    expect([query, await found(query)]).toEqual([query, []]);
+  }
+  expect(await found('in_stock=true')).not.toContain(partly.id);
+  for (const query of ['status=draft', 'title=Unannounced', 'id=1']) {
+    expect([query, (await call(stack, 'GET', `/products?${query}`)).status]).toEqual([query, 422]);
+  }
+});
+
 describe('option.<name>', () => {
   test('finds products by an option of the demo', async () => {
     const { rows } = await stack.owner.query(

@@ -9,7 +9,7 @@ let stack: Stack;
 let person: Person;
 let skuId: string;
 beforeAll(async () => {
-  stack = await startStack({ env: { REDIS_TIMEOUT_MS: '100' } });
+  stack = await startStack({ env: { REDIS_TIMEOUT_MS: '500' } });
   person = await register(stack);
   skuId = (await createSku(stack, { stock: 1000 })).id;
 });

@@ -19,7 +19,7 @@ interface Mutation {
 }
 
 const QUERIES = 'src/domains/checkout/queries.ts';
-const BATCH_1 = /insert into orders$/;
+const BATCH_1 = /insert into orders/;
 const CHARGE = /POST \/v1\/payment_intents$/;
 const WITH_KEY = 'an order whose money is only authorized';
 const WITHOUT_KEY = 'an order without a key';
@@ -98,7 +98,12 @@ const MUTATIONS: readonly Mutation[] = [
 describe('the harness fails when a rule is missing', () => {
   test.each(MUTATIONS)('$name', async ({ patches, sql, scenario: name, point: label, kind, violation }) => {
     const mutant = await buildMutant(patches);
-    const lane = await startLane(mutant.workerDir);
+    const { stack, ...rest } = await startLane(mutant.workerDir);
+    // What a broken Worker answers need not be in the contract.
+    const lane = {
+      ...rest,
+      stack: { ...stack, fetch: (path: string, init?: RequestInit) => fetch(stack.url + path, init) },
+    };
     try {
       if (sql !== undefined) await lane.stack.owner.query(sql);
       const scenario = SCENARIOS.find((each) => each.name === name);

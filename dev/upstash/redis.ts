@@ -21,9 +21,21 @@ export async function connectRedis(url: string, log: (line: string) => void): Pr
     throw new BackendUnavailable('could not reach the Redis of redisUrl', { cause: error });
   }
 
+  // What was in flight when the connection broke the client forgets, and would leave unsettled for ever.
+  const inFlight = new Set<(reason: Error) => void>();
+  redis.on('close', () => {
+    for (const fail of inFlight) fail(new Error('the connection broke'));
+  });
+
   // Bytes in, bytes out: the plain command methods would turn some replies into objects.
-  const send = async ([name, ...args]: Command): Promise<unknown> =>
-    redis.sendCommand(new RedisCommand(name, args, { replyEncoding: null }));
+  const send = ([name, ...args]: Command): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      inFlight.add(reject);
+      const sent = redis.sendCommand(new RedisCommand(name, args, { replyEncoding: null }));
+      Promise.resolve(sent)
+        .then(resolve, reject)
+        .finally(() => inFlight.delete(reject));
+    });
 
   return {
     run: (command) => settle(send(command)),

@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { startUpstashEndpoint } from '../../dev/upstash/server.ts';
 import { client, isAbsent, post, send, startUpstashFixture, TOKEN, type UpstashFixture } from './upstash-fixture.ts';
 import { startRedisServer } from '../support/redis-server.ts';
@@ -138,6 +139,19 @@ describe.skipIf(isAbsent('redis-server'))('a real Redis', () => {
     ).toEqual(outage);
     expect(await answer(await post(endpoint, '/multi-exec', [['INCR', 'n']]))).toEqual(outage);
     await endpoint.close();
+  });
+
+  test('that dies while it works answers 503, also when it is back at once', async () => {
+    const server = await startRedisServer();
+    const endpoint = await startUpstashEndpoint({ token: TOKEN, redisUrl: server.url });
+    const stuck = post(endpoint, '/', ['EVAL', 'while true do end', '0']);
+    await sleep(200);
+    await server.kill();
+    await server.start();
+    expect(await answer(await stuck)).toEqual([503, { error: 'ERR could not reach Redis' }]);
+    await vi.waitFor(async () => expect(await client(endpoint).incr('n')).toBe(1), { timeout: 30_000, interval: 50 });
+    await endpoint.close();
+    await server.close();
   });
 });
 

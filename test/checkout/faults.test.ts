@@ -214,6 +214,26 @@ describe('the order path survives', () => {
     await expect(again).rejects.toMatchObject({ code: '23505', constraint: 'orders_live_cart' });
   });
 
+  test('F11 the cleaning job comes a day later: a key in doubt stays, and its replay makes no second order', async () => {
+    const it = await buyer();
+    stack.payments.inject(isCharge, 'drop_request', 2);
+    expect((await placeOrder(stack, it.cart.id, pay('tok_ok'), { key: it.key })).status).toBe(503);
+    await stack.owner.query(`update orders set created_at = now() - interval '25 hours' where cart_id = $1`, [
+      it.cart.id,
+    ]);
+    await stack.owner.query(`update idempotency_keys set created_at = now() - interval '25 hours'`);
+    await stack.worker.scheduled({ cron: '* * * * *' });
+    const { rows } = await stack.owner.query('select state, resource_id from idempotency_keys where key = $1', [
+      it.key,
+    ]);
+    const [pending] = await ordersOf(stack, it.cart.id);
+    expect(rows).toEqual([{ state: 'in_flight', resource_id: pending!.id }]);
+
+    const replayed = await placeOrder(stack, it.cart.id, pay('tok_ok'), { key: it.key });
+    expect(replayed).toMatchObject({ status: 201, body: { id: pending!.id } });
+    await expectSoldOnce(it, pending!.id);
+  });
+
   test('F12 guest key "1" used by two people: each gets their own cart and order', async () => {
     const [one, two] = [await buyer(), await buyer()];
     const placed = [

@@ -47,7 +47,9 @@ describe('stock is never oversold', () => {
       ]);
     }
     expect(await stockOf(stack, sku.id)).toEqual({ on_hand: 0, reserved: 0 });
-    expect(await count(`select count(*) from reservations where sku_id = '${sku.id}' and committed_at is null`)).toBe(0);
+    expect(await count(`select count(*) from reservations where sku_id = '${sku.id}' and committed_at is null`)).toBe(
+      0,
+    );
     expect(stack.provider.charges().length - chargesBefore).toBe(10);
     expect(await count(`select count(*) from order_items where sku_id = '${sku.id}'`)).toBe(10);
   });

@@ -45,7 +45,7 @@ export interface ArmedCut {
 const ID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[a-z]{2,3}_[0-9a-f]{32}\b/g;
 
 /** What an exchange asks, the same in every run, and a name that a reader knows it by. */
-export function questionOf(peer: Peer, exchange: Exchange): { question: string; label: string } {
+function questionOf(peer: Peer, exchange: Exchange): { question: string; label: string } {
   if (peer === 'payments') {
     const question = `${exchange.method} ${exchange.path.split('?', 1)[0]?.replaceAll(ID, ':id')}`;
     return { question, label: `provider ${question}` };

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { call, createSku, readyCart, type Json, type Reply } from '../support/shop.ts';
 import type { Stack } from '../support/stack.ts';
 
-export const CAPTURED = { provider: 'test', token: 'tok_ok' };
+const CAPTURED = { provider: 'test', token: 'tok_ok' };
 export const AUTHORIZED = { provider: 'test', token: 'tok_ok', capture: 'manual' };
 export const BY_HAND = { provider: 'manual' };
 

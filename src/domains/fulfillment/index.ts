@@ -6,22 +6,5 @@ export {
   replaceParcels,
   shipmentsOf,
 } from './queries.ts';
-export {
-  FULFILLMENT_MOVES,
-  FULFILLMENT_STATUSES,
-  fulfillmentMoves,
-  hasLeft,
-  initialStatuses,
-  METHODS,
-  type FulfillmentStatus,
-  type Method,
-} from './rules.ts';
-export {
-  Fulfillment,
-  FulfillmentPatch,
-  LineInputs,
-  NewFulfillment,
-  Shipment,
-  ShipmentList,
-  type LineInput,
-} from './schema.ts';
+export { fulfillmentMoves, hasLeft, initialStatuses, type FulfillmentStatus, type Method } from './rules.ts';
+export { Fulfillment, FulfillmentPatch, LineInputs, NewFulfillment, Shipment, ShipmentList } from './schema.ts';

@@ -49,7 +49,7 @@ export const LevelPatch = z.strictObject({
 });
 export type LevelPatch = z.output<typeof LevelPatch>;
 
-export const REASONS = ['received', 'count', 'damaged', 'lost', 'returned', 'correction'] as const;
+const REASONS = ['received', 'count', 'damaged', 'lost', 'returned', 'correction'] as const;
 
 /** A count (`set`) or a change (`delta`); without a location, the first one. */
 export const Adjustment = z

@@ -60,7 +60,7 @@ export const AdminOrderDetail = AdminOrder.extend({
 export type AdminOrderDetail = z.output<typeof AdminOrderDetail>;
 
 /** What happened: to the order, and in the ledger of its payments. `details` holds ids, codes, quantities and amounts. */
-export const OrderChange = z
+const OrderChange = z
   .object({
     id: z.string(),
     type: z.string(),

@@ -8,7 +8,7 @@ import type {
   PaymentBalance,
 } from '../../../src/domains/orders/rules/state.ts';
 
-export function item(id: string, quantity: number, total: number): ItemState {
+function item(id: string, quantity: number, total: number): ItemState {
   return {
     id,
     sku_id: `sku-${id}`,

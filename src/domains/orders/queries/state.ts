@@ -2,7 +2,7 @@ import { sql, type Sql } from '../../../platform/db/sql.ts';
 import type { OrderState } from '../rules/state.ts';
 
 /** A refund counts from when it is asked for, unless the provider refused it. */
-export const standingRefund = sql`
+const standingRefund = sql`
   not exists (select from payment_transactions t where t.request_id = r.request_id and t.outcome = 'failure')`;
 
 const items = sql`(

@@ -51,7 +51,8 @@ async function arrive(run: Run): Promise<void> {
   const held = run.cut?.met();
   run.cut?.release();
   const deadline = Date.now() + ARRIVAL_MS;
-  while (held?.status === undefined && Date.now() < deadline) await sleep(5);
+  const hasArrived = () => held?.status !== undefined;
+  while (!hasArrived() && Date.now() < deadline) await sleep(5);
   await run.idle();
 }
 

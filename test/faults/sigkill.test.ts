@@ -60,7 +60,7 @@ async function startWorker() {
   };
   const before = workerdPids();
   const started = await startProcess(options, [workerOf('shop', options, { className: 'MetricsAggregator' })]);
-  const [pid] = workerdPids().filter((each) => !before.includes(each));
+  const pid = workerdPids().find((each) => !before.includes(each));
   if (pid === undefined) throw new Error('no new process');
   const url = (await started.unsafeGetDirectURL('shop')).href.replace(/\/$/, '');
   return {

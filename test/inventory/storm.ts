@@ -67,6 +67,24 @@ export function randomItems({ offers }: Shelf, random: () => number): Items {
   });
 }
 
+const TRIES_MAX = 60;
+
+/**
+ * Asks under one key until the answer is final, as clients are told to: on a busy machine a payment may be in doubt for a
+ * while.
+ */
+export async function insist(ask: (key: string) => Promise<Reply>): Promise<Reply> {
+  const key = randomUUID();
+  let reply = await ask(key);
+  for (let tries = 1; tries < TRIES_MAX && isOpen(reply); tries += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    reply = await ask(key);
+  }
+  return reply;
+}
+
+const isOpen = ({ body }: Reply) => body.code === 'payment_in_doubt' || body.code === 'idempotency_in_flight';
+
 export function buy(stack: Stack, { shippingOptionId }: Shelf, items: Items, payment: Json): Promise<Reply> {
   const cart = {
     market: 'us',
@@ -75,7 +93,7 @@ export function buy(stack: Stack, { shippingOptionId }: Shelf, items: Items, pay
     shipping_address: ADDRESS,
     shipping_option_id: shippingOptionId,
   };
-  return call(stack, 'POST', '/orders', { cart, payment });
+  return insist((key) => call(stack, 'POST', '/orders', { cart, payment }, { key }));
 }
 
 /** Units of each SKU that all these carts take together. */

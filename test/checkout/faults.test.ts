@@ -216,13 +216,16 @@ describe('the order path survives', () => {
 
   test('F11 the cleaning job comes a day later: a key in doubt stays, and its replay makes no second order', async () => {
     const it = await buyer();
-    stack.payments.inject(isCharge, 'drop_request', 2);
+    // Charged, but nobody knows; a day later the provider is asked whether it was, and does not answer the tick.
+    stack.payments.inject(isCharge, 'drop_reply');
     expect((await placeOrder(stack, it.cart.id, pay('tok_ok'), { key: it.key })).status).toBe(503);
+    const unanswered = stack.payments.inject(() => true, 'drop_request');
     await stack.owner.query(`update orders set created_at = now() - interval '25 hours' where cart_id = $1`, [
       it.cart.id,
     ]);
     await stack.owner.query(`update idempotency_keys set created_at = now() - interval '25 hours'`);
     await stack.worker.scheduled({ cron: '* * * * *' });
+    await unanswered.fired;
     const { rows } = await stack.owner.query('select state, resource_id from idempotency_keys where key = $1', [
       it.key,
     ]);

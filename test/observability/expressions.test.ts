@@ -11,7 +11,14 @@ import { OBSERVABILITY } from './programs.ts';
 /** Labels that Prometheus gives to whatever it scrapes. */
 const TARGET_LABELS = ['job', 'instance'];
 /** Metrics that need no panel and no alert, with the reason; none so far. */
-const DOCUMENTED_ONLY: Record<string, string> = {};
+const DOCUMENTED_ONLY: Record<string, string> = {
+  ecommerce_logins_total: 'read when somebody asks who knocks; a shop of guests has none',
+  ecommerce_sessions_revoked_total: 'moves with what staff and people do, not with the health of the shop',
+  ecommerce_session_reuse_total: 'each one is a log line of its own, with the account',
+  ecommerce_mails_total: 'only a shop with MAIL_API_URL has them',
+  ecommerce_payment_requests_total: 'only a shop that captures, voids or refunds has a series',
+  ecommerce_payment_requests_open: 'each one is a log line of its own, with the order, until it is settled',
+};
 
 /** Labels of a series of ours, of Prometheus or of a record; undefined where nobody has it. */
 function labelsOf(name: string): readonly string[] | undefined {

@@ -67,6 +67,12 @@ export function randomItems({ offers }: Shelf, random: () => number): Items {
   });
 }
 
+/** In an order that only the seed decides. */
+export function shuffled<T>(things: readonly T[], random: () => number): T[] {
+  const drawn = things.map((thing) => ({ thing, place: random() }));
+  return drawn.sort((one, other) => one.place - other.place).map(({ thing }) => thing);
+}
+
 const TRIES_MAX = 60;
 
 /**

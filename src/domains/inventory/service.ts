@@ -4,7 +4,8 @@ import { subjectOf, type Actor } from '../../platform/auth/actor.ts';
 import type { Sql } from '../../platform/db/sql.ts';
 import type { Deps } from '../../platform/deps.ts';
 import { notFound } from '../../platform/errors.ts';
-import { claimStatements, type Claim } from '../../platform/http/idempotency.ts';
+import type { Change } from '../../platform/http/change.ts';
+import { claimStatements } from '../../platform/http/idempotency.ts';
 import { CATALOG_CACHE } from '../markets/index.ts';
 import { becauseOf } from './queries/reserve.ts';
 
@@ -13,11 +14,9 @@ export function stockChanged(deps: Deps): void {
   invalidate(deps, CATALOG_CACHE);
 }
 
-/** Who changes what, under which key: the same for every verb of staff. */
-export interface StaffChange {
+/** Who changes something, in which request and under which key. */
+export interface StaffChange extends Pick<Change, 'claim' | 'requestId'> {
   actor: Actor;
-  claim: Claim | null;
-  requestId: string;
 }
 
 export interface Described {

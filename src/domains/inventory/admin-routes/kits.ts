@@ -1,10 +1,10 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
 import { notFound } from '../../../platform/errors.ts';
-import { once, type Claim } from '../../../platform/http/idempotency.ts';
+import { changeOnce, type Change } from '../../../platform/http/change.ts';
 import { operation } from '../../../platform/http/operation.ts';
 import { reply } from '../../../platform/http/reply.ts';
-import { requireIfMatch, versionedEtag } from '../../../platform/http/etag.ts';
+import { versionedEtag } from '../../../platform/http/etag.ts';
 import { uuid } from '../../../platform/http/schema.ts';
 import { body, params } from '../../../platform/http/validate.ts';
 import type { AppContext, AppEnv } from '../../../platform/http/context.ts';
@@ -52,15 +52,15 @@ export const kitRoutes = new Hono<AppEnv>()
     params(Path),
     body(KitInput),
     (c) => {
-      const [{ sku_id }, input, versions] = [c.req.valid('param'), c.req.valid('json'), requireIfMatch(c)];
-      const run = async (claim: Claim | null) => {
-        const change = { actor: c.get('actor'), claim, requestId: c.get('record').requestId };
+      const [{ sku_id }, input] = [c.req.valid('param'), c.req.valid('json')];
+      const run = async (on: Change) => {
+        const change = { ...on, actor: c.get('actor') };
         const resource = { type: 'kit', id: sku_id };
         const details = { components: input.components.map((component) => component.sku_id) };
         const described = { action: 'kits.replace', resource, details } as const;
-        const statements = replaceKit(sku_id, input, versions);
+        const statements = replaceKit(sku_id, input, on.versions);
         return await show(c, await changeByStaff(c.get('deps'), change, described, statements, kitOf(sku_id)));
       };
-      return once(c, run, () => read(c, sku_id));
+      return changeOnce(c, sku_id, run, () => read(c, sku_id));
     },
   );

@@ -2,10 +2,10 @@ import { Hono } from 'hono';
 import * as z from 'zod';
 import { decodeCursor, pageOf } from '../../../platform/http/page.ts';
 import { notFound } from '../../../platform/errors.ts';
-import { once, type Claim } from '../../../platform/http/idempotency.ts';
+import { changeOnce, type Change } from '../../../platform/http/change.ts';
 import { operation } from '../../../platform/http/operation.ts';
 import { reply } from '../../../platform/http/reply.ts';
-import { requireIfMatch, versionedEtag } from '../../../platform/http/etag.ts';
+import { versionedEtag } from '../../../platform/http/etag.ts';
 import { body, params, query } from '../../../platform/http/validate.ts';
 import type { AppContext, AppEnv } from '../../../platform/http/context.ts';
 import { levelOf, levelPage, patchLevel, type LevelRow } from '../queries/levels.ts';
@@ -69,18 +69,18 @@ export const levelRoutes = new Hono<AppEnv>()
     params(LevelPath),
     body(LevelPatch),
     (c) => {
-      const [path, patch, versions] = [c.req.valid('param'), c.req.valid('json'), requireIfMatch(c)];
+      const [path, patch] = [c.req.valid('param'), c.req.valid('json')];
       const resource = { type: 'stock_level', id: `${path.sku_id}/${path.location_id}` };
-      const run = async (claim: Claim | null) => {
-        const change = { actor: c.get('actor'), claim, requestId: c.get('record').requestId };
+      const run = async (on: Change) => {
+        const change = { ...on, actor: c.get('actor') };
         const details = { fields: Object.keys(patch) };
         const described = { action: 'stock_levels.update', resource, reason: 'limit_changed', details } as const;
         const readBack = levelOf(path.sku_id, path.location_id);
         return await show(
           c,
-          await changeByStaff(c.get('deps'), change, described, patchLevel(path, patch, versions), readBack),
+          await changeByStaff(c.get('deps'), change, described, patchLevel(path, patch, on.versions), readBack),
         );
       };
-      return once(c, run, () => read(c, path));
+      return changeOnce(c, resource.id, run, () => read(c, path));
     },
   );

@@ -2,11 +2,11 @@ import { Hono } from 'hono';
 import * as z from 'zod';
 import { decodeCursor, pageOf } from '../../../platform/http/page.ts';
 import { notFound } from '../../../platform/errors.ts';
-import { once, type Claim } from '../../../platform/http/idempotency.ts';
+import { changeOnce, createOnce, type Change } from '../../../platform/http/change.ts';
 import { operation } from '../../../platform/http/operation.ts';
 import { pageQuery } from '../../../platform/http/page.ts';
 import { reply } from '../../../platform/http/reply.ts';
-import { requireIfMatch, versionedEtag } from '../../../platform/http/etag.ts';
+import { versionedEtag } from '../../../platform/http/etag.ts';
 import { uuid } from '../../../platform/http/schema.ts';
 import { body, params, query } from '../../../platform/http/validate.ts';
 import type { AppContext, AppEnv } from '../../../platform/http/context.ts';
@@ -28,12 +28,6 @@ async function read(c: AppContext, id: string, status: 200 | 201 = 200) {
   if (!location) throw notFound('stock location');
   return await show(c, location, status);
 }
-
-const changeOf = (c: AppContext, claim: Claim | null) => ({
-  actor: c.get('actor'),
-  claim,
-  requestId: c.get('record').requestId,
-});
 
 export const locationRoutes = new Hono<AppEnv>()
   .get(
@@ -68,17 +62,14 @@ export const locationRoutes = new Hono<AppEnv>()
     }),
     body(NewLocation),
     (c) => {
-      const id = c.get('deps').ids.uuid();
-      const run = async (claim: Claim | null) => {
+      const run = async (on: Change) => {
+        const { id } = on;
+        const change = { ...on, actor: c.get('actor') };
         const described = { action: 'stock_locations.create', resource: { type: 'stock_location', id } } as const;
         const statements = [insertLocation(id, c.req.valid('json'))];
-        return await show(
-          c,
-          await changeByStaff(c.get('deps'), changeOf(c, claim), described, statements, locationById(id)),
-          201,
-        );
+        return await show(c, await changeByStaff(c.get('deps'), change, described, statements, locationById(id)), 201);
       };
-      return once(c, run, (made) => read(c, made, 201));
+      return createOnce(c, run, (made) => read(c, made, 201));
     },
   )
   .get(
@@ -105,20 +96,18 @@ export const locationRoutes = new Hono<AppEnv>()
     params(Path),
     body(LocationPatch),
     (c) => {
-      const [{ id }, patch, versions] = [c.req.valid('param'), c.req.valid('json'), requireIfMatch(c)];
-      const run = async (claim: Claim | null) => {
+      const [{ id }, patch] = [c.req.valid('param'), c.req.valid('json')];
+      const run = async (on: Change) => {
+        const change = { ...on, actor: c.get('actor') };
         const resource = { type: 'stock_location', id };
         const described = {
           action: 'stock_locations.update',
           resource,
           details: { fields: Object.keys(patch) },
         } as const;
-        const statements = patchLocation(id, patch, versions);
-        return await show(
-          c,
-          await changeByStaff(c.get('deps'), changeOf(c, claim), described, statements, locationById(id)),
-        );
+        const statements = patchLocation(id, patch, on.versions);
+        return await show(c, await changeByStaff(c.get('deps'), change, described, statements, locationById(id)));
       };
-      return once(c, run, () => read(c, id));
+      return changeOnce(c, id, run, () => read(c, id));
     },
   );

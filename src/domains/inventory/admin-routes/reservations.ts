@@ -3,10 +3,10 @@ import * as z from 'zod';
 import { subjectOf } from '../../../platform/auth/actor.ts';
 import { decodeCursor, pageOf } from '../../../platform/http/page.ts';
 import { AppError, notFound } from '../../../platform/errors.ts';
-import { once, type Claim } from '../../../platform/http/idempotency.ts';
+import { changeOnce, createOnce, type Change } from '../../../platform/http/change.ts';
 import { operation } from '../../../platform/http/operation.ts';
 import { reply } from '../../../platform/http/reply.ts';
-import { requireIfMatch, versionedEtag } from '../../../platform/http/etag.ts';
+import { versionedEtag } from '../../../platform/http/etag.ts';
 import { uuid } from '../../../platform/http/schema.ts';
 import { body, params, query } from '../../../platform/http/validate.ts';
 import type { AppContext, AppEnv } from '../../../platform/http/context.ts';
@@ -41,10 +41,10 @@ async function read(c: AppContext, id: string, status: 200 | 201 = 200) {
 }
 
 function hold(c: AppContext, input: NewHold) {
-  const id = c.get('deps').ids.uuid();
   const { sku_id, location_id, quantity } = input;
-  const run = async (claim: Claim | null) => {
-    const change = { actor: c.get('actor'), claim, requestId: c.get('record').requestId };
+  const run = async (on: Change) => {
+    const { id } = on;
+    const change = { ...on, actor: c.get('actor') };
     const resource = { type: 'reservation', id };
     const described = { action: 'reservations.create', resource, details: { sku_id, quantity } } as const;
     const statements = [
@@ -59,22 +59,21 @@ function hold(c: AppContext, input: NewHold) {
     ];
     return await show(c, await changeByStaff(c.get('deps'), change, described, statements, reservationById(id)), 201);
   };
-  return once(c, run, (made) => read(c, made, 201));
+  return createOnce(c, run, (made) => read(c, made, 201));
 }
 
 function letGo(c: AppContext, id: string) {
-  const versions = requireIfMatch(c);
-  if (versions !== null && !versions.includes(VERSION)) {
-    throw new AppError('precondition_failed', 'The reservation is another one.', { param: 'If-Match' });
-  }
-  const run = async (claim: Claim | null) => {
-    const change = { actor: c.get('actor'), claim, requestId: c.get('record').requestId };
+  const run = async (on: Change) => {
+    if (on.versions !== null && !on.versions.includes(VERSION)) {
+      throw new AppError('precondition_failed', 'The reservation is another one.', { param: 'If-Match' });
+    }
+    const change = { ...on, actor: c.get('actor') };
     const resource = { type: 'reservation', id };
     const described = { action: 'reservations.delete', resource, reason: 'hold_released' } as const;
     await changeByStaff(c.get('deps'), change, described, [requireHold(id), releaseHold(id)], holdIsGone(id));
     return c.body(null, 204);
   };
-  return once(c, run, () => Promise.resolve(c.body(null, 204)));
+  return changeOnce(c, id, run, () => Promise.resolve(c.body(null, 204)));
 }
 
 export const reservationRoutes = new Hono<AppEnv>()

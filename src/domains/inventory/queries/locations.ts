@@ -1,4 +1,5 @@
 import { nothing, sql, type Sql } from '../../../platform/db/sql.ts';
+import { requireVersion } from '../../../platform/db/version.ts';
 import type * as z from 'zod';
 import type { LocationPatch, NewLocation, StockLocation } from '../schema.ts';
 
@@ -40,12 +41,11 @@ export function patchLocation(id: string, patch: LocationPatch, versions: readon
   if (patch.countries !== undefined) set = sql`${set}, countries = ${patch.countries}::text[]`;
   if (patch.active !== undefined) set = sql`${set}, active = ${patch.active}::boolean`;
   return [
-    sql`
-      select
-        require(l.id is not null, 'not_found', '{"param": "id", "message": "No such stock location."}'),
-        require(${versions}::int[] is null or l.version = any(${versions}::int[]), 'precondition_failed',
-          '{"param": "If-Match", "message": "The location has changed since."}')
-      from (select 1) always left join (select * from stock_locations where id = ${id}::uuid for update) l on true`,
+    requireVersion(
+      sql`select version from stock_locations where id = ${id}::uuid for update`,
+      versions,
+      'stock location',
+    ),
     sql`update stock_locations set ${set} where id = ${id}::uuid`,
   ];
 }

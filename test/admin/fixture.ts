@@ -1,6 +1,13 @@
 import { call, type Json, type Reply } from '../support/shop.ts';
 import type { Stack } from '../support/stack.ts';
 
+/** Built-in roles, as the migration made them. */
+export const OWNER = '00000000-0000-7000-8000-000000000001';
+export const MANAGER = '00000000-0000-7000-8000-000000000002';
+export const CATALOG = '00000000-0000-7000-8000-000000000004';
+/** Of somebody who manages users and nothing else. */
+export const HR = ['users:read', 'users:write'];
+
 export interface Asker {
   get(path: string): Promise<Reply>;
   post(path: string, body: Json, options?: { key?: string }): Promise<Reply>;

@@ -5,12 +5,7 @@ import { awaitMail, mailsTo, tokenIn } from '../support/mails.ts';
 import { call, type Json } from '../support/shop.ts';
 import { createRole, createStaff, type Staff } from '../support/staff.ts';
 import { startStack, type Stack } from '../support/stack.ts';
-import { as, auditOf, refusal, stateOf, withoutAuditLog, type Asker } from './fixture.ts';
-
-const OWNER = '00000000-0000-7000-8000-000000000001';
-const MANAGER = '00000000-0000-7000-8000-000000000002';
-const CATALOG = '00000000-0000-7000-8000-000000000004';
-const HR = ['users:read', 'users:write'];
+import { CATALOG, HR, MANAGER, OWNER, as, auditOf, refusal, stateOf, withoutAuditLog, type Asker } from './fixture.ts';
 
 let stack: Stack;
 let boss: Staff;

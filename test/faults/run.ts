@@ -16,7 +16,7 @@ export interface Told {
 
 /** What has to be there in the end. Amounts in minor units. */
 export interface Expected {
-  outcome: 'sold' | 'nothing';
+  outcome: 'sold' | 'nothing' | 'canceled';
   captured: number;
   refunded: number;
 }

@@ -186,7 +186,6 @@ async function walk(lane: Lane, commands: readonly Command[]): Promise<void> {
   }
 }
 
-// oxlint-disable-next-line vitest/expect-expect -- each walk expects after every step
 test(
   `${WALKS} walks of at most ${STEPS_MAX} steps through HTTP and the database: the shop is as its model after each`,
   { timeout: process.env['TEST_DEEP'] === '1' ? DEEP_MS : 600_000 },

@@ -126,7 +126,8 @@ export class Run {
     await this.stack.owner.query(
       `update orders set ${earlier('lease_until')} where status = 'pending';
        update idempotency_keys set ${earlier('lease_until')} where state = 'in_flight';
-       update payment_request_leases set ${earlier('lease_until')}, ${earlier('next_at')}`,
+       update payment_request_leases set ${earlier('lease_until')}, ${earlier('next_at')};
+       update payment_webhook_events set ${earlier('received_at')} where applied_at is null`,
     );
   }
 

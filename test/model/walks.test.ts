@@ -19,7 +19,9 @@ interface Lane {
 const lanes: Lane[] = [];
 beforeAll(async () => {
   for (let lane = 0; lane < LANES; lane += 1) {
-    const stack = await startStack({ env: { LOG_LEVEL: 'fatal', JWT_ACCESS_TTL: '86400' } });
+    const stack = await startStack({
+      env: { LOG_LEVEL: 'fatal', JWT_ACCESS_TTL: '86400', METRICS_FLUSH_SECONDS: '1' },
+    });
     stack.provider.setWebhookMode('hold');
     lanes.push({ stack, token: (await createStaff(stack, 'owner')).token });
   }

@@ -105,14 +105,12 @@ export async function authenticate({ body }: Reply, outcome: 'success' | 'failur
   await page.arrayBuffer();
 }
 
-/** A verb of staff on the order's payment, asked for until it is done. */
-export async function staffVerb(
-  run: Run,
-  placed: Reply,
-  verb: 'capture' | 'void' | 'refund',
-  body: Json,
-): Promise<Reply> {
-  const path = `/admin/payments/${placed.body.payments.at(-1).id}/${verb}`;
-  const key = `${verb}-${run.tag}`;
-  return await run.until(() => run.call('POST', path, body, { key, token: run.lane.staffToken }));
+/** What staff do to the order's payment, asked for until it is done. */
+export async function payVerb(run: Run, placed: Reply, verb: 'capture' | 'refund', body: Json): Promise<Reply> {
+  return await byStaff(run, `/admin/payments/${placed.body.payments.at(-1).id}/${verb}`, body);
+}
+
+export async function byStaff(run: Run, path: string, body: Json): Promise<Reply> {
+  const options = { key: `staff-${run.tag}`, token: run.lane.staffToken };
+  return await run.until(() => run.call('POST', path, body, options));
 }

@@ -34,6 +34,7 @@ export async function violationsOf(run: Run): Promise<string[]> {
 }
 
 const isSold = ({ status }: OrderFacts): boolean => status === 'confirmed' || status === 'completed';
+const wasPlaced = (order: OrderFacts): boolean => isSold(order) || order.status === 'canceled';
 const chargesOf = (charges: readonly Charge[], { id }: OrderFacts): Charge[] =>
   charges.filter((charge) => charge.order_id === id);
 
@@ -62,7 +63,10 @@ async function ordersOf({ stack, sku }: Run): Promise<OrderFacts[]> {
 function outcomeFaults({ expected }: Run, orders: readonly OrderFacts[]): string[] {
   const sold = orders.filter(isSold).length;
   const wanted = expected.outcome === 'sold' ? 1 : 0;
+  const canceled = orders.filter(({ status }) => status === 'canceled').length;
+  const wantedCanceled = expected.outcome === 'canceled' ? 1 : 0;
   return [
+    ...(canceled === wantedCanceled ? [] : [`${canceled} orders are canceled instead of ${wantedCanceled}`]),
     ...(sold === wanted ? [] : [`${sold} orders are placed instead of ${wanted}`]),
     ...orders.filter(({ status }) => status === 'pending').map(({ id }) => `order ${id} stays pending`),
   ];
@@ -80,12 +84,14 @@ function moneyFaults({ expected }: Run, order: OrderFacts, charges: readonly Cha
   must(payment.amount === order.total, `${payment.amount} is to be paid instead of ${order.total}`);
   must(!charge || charge.amount === order.total, `${charge?.amount} is charged instead of ${order.total}`);
   must(payment.open === 0, 'a request of its payment is still open');
+  if (wasPlaced(order)) {
+    must(payment.captured === captured, `the ledger says ${payment.captured} captured, the provider ${captured}`);
+    must(payment.refunded === refunded, `the ledger says ${payment.refunded} refunded, the provider ${refunded}`);
+  }
   if (isSold(order)) {
     must(charge !== undefined, 'placed and never charged');
     must(captured === expected.captured, `${captured} is captured instead of ${expected.captured}`);
     must(refunded === expected.refunded, `${refunded} is refunded instead of ${expected.refunded}`);
-    must(payment.captured === captured, `the ledger says ${payment.captured} captured, the provider ${captured}`);
-    must(payment.refunded === refunded, `the ledger says ${payment.refunded} refunded, the provider ${refunded}`);
   } else {
     must(captured === refunded, `${order.status}, and ${captured - refunded} of the buyer's money is kept`);
     must(charge?.status !== 'requires_capture', `${order.status}, and the buyer's money is still held`);
@@ -94,8 +100,8 @@ function moneyFaults({ expected }: Run, order: OrderFacts, charges: readonly Cha
 }
 
 function recordFaults(order: OrderFacts): string[] {
-  const wanted = isSold(order) ? 1 : 0;
-  const cart = isSold(order) ? order.cart_status === 'completed' : order.cart_status !== 'completing';
+  const wanted = wasPlaced(order) ? 1 : 0;
+  const cart = wasPlaced(order) ? order.cart_status === 'completed' : order.cart_status !== 'completing';
   return [
     ...(order.placed_events === wanted ? [] : [`order.placed is told ${order.placed_events} times, not ${wanted}`]),
     ...(cart ? [] : [`the cart of a ${order.status} order is ${order.cart_status}`]),
@@ -103,13 +109,13 @@ function recordFaults(order: OrderFacts): string[] {
 }
 
 /** Nothing that was told is taken back. */
-function toldFaults({ told }: Run, orders: readonly OrderFacts[]): string[] {
+function toldFaults({ told, expected }: Run, orders: readonly OrderFacts[]): string[] {
   return told.flatMap(({ answer, orderId, total, number }) => {
     const order = orders.find(({ id }) => id === orderId);
     if (!order) return [`order ${orderId} was answered (${answer}) and is not there`];
     if (answer === 'declined') return order.status === 'failed' ? [] : [`a declined order is ${order.status}`];
     const same = (total ?? order.total) === order.total && (number ?? order.number) === order.number;
-    const kept = answer !== 'placed' || isSold(order);
+    const kept = answer !== 'placed' || isSold(order) || (expected.outcome === 'canceled' && wasPlaced(order));
     return same && kept
       ? []
       : [`order ${orderId} was answered as ${answer}, ${total}: now ${order.status}, ${order.total}`];

@@ -14,7 +14,8 @@ const TIMEOUTS = { DATABASE_TIMEOUT_MS: '1000', REDIS_TIMEOUT_MS: '300', PAYMENT
 
 /** With the Worker of a bundle of its own, if there is one. */
 export async function startLane(workerDir?: string): Promise<Lane> {
-  const env = { LOG_LEVEL: 'error', JWT_ACCESS_TTL: '86400', ...TIMEOUTS };
+  // A tick ends with its metrics.
+  const env = { LOG_LEVEL: 'error', JWT_ACCESS_TTL: '86400', METRICS_FLUSH_SECONDS: '1', ...TIMEOUTS };
   const stack = await startStack({ env, ...(workerDir !== undefined && { shared: { workerDir } }) });
   stack.provider.setWebhookMode('hold');
   const { token } = await createStaff(stack, ['*']);

@@ -16,7 +16,7 @@ export interface Told {
 
 /** What has to be there in the end. Amounts in minor units. */
 export interface Expected {
-  outcome: 'sold' | 'nothing';
+  outcome: 'sold' | 'nothing' | 'canceled';
   captured: number;
   refunded: number;
 }
@@ -126,7 +126,8 @@ export class Run {
     await this.stack.owner.query(
       `update orders set ${earlier('lease_until')} where status = 'pending';
        update idempotency_keys set ${earlier('lease_until')} where state = 'in_flight';
-       update payment_request_leases set ${earlier('lease_until')}, ${earlier('next_at')}`,
+       update payment_request_leases set ${earlier('lease_until')}, ${earlier('next_at')};
+       update payment_webhook_events set ${earlier('received_at')} where applied_at is null`,
     );
   }
 

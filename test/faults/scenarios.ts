@@ -1,4 +1,4 @@
-import { authenticate, fillCart, order, readyCart, staffVerb, wholeCart } from './buyer.ts';
+import { authenticate, byStaff, fillCart, order, payVerb, readyCart, wholeCart } from './buyer.ts';
 import type { Run } from './run.ts';
 
 export interface Scenario {
@@ -115,7 +115,7 @@ export const SCENARIOS: readonly Scenario[] = [
         key: `order-${run.tag}`,
       });
       await run.begin();
-      await staffVerb(run, placed, 'capture', {});
+      await payVerb(run, placed, 'capture', {});
       sold(run, cart.total);
     },
   },
@@ -134,8 +134,41 @@ export const SCENARIOS: readonly Scenario[] = [
       const cart = await readyCart(run);
       const placed = await order(run, { of: { cart_id: cart.id }, token: 'tok_ok', key: `order-${run.tag}` });
       await run.begin();
-      await staffVerb(run, placed, 'refund', { amount: 700, reason: 'damaged' });
+      await payVerb(run, placed, 'refund', { amount: 700, reason: 'damaged' });
       sold(run, cart.total, 700);
+    },
+  },
+  {
+    name: 'an order that is paid and then canceled',
+    async walk(run) {
+      const cart = await readyCart(run);
+      const placed = await order(run, { of: { cart_id: cart.id }, token: 'tok_ok', key: `order-${run.tag}` });
+      await run.begin();
+      await byStaff(run, `/admin/orders/${placed.body.id}/cancel`, { reason: 'out_of_stock' });
+      run.expected = { outcome: 'canceled', captured: cart.total, refunded: cart.total };
+    },
+  },
+  {
+    name: 'an order that its buyer cancels before its money is taken',
+    async walk(run) {
+      const cart = await readyCart(run);
+      const placed = await order(run, { of: { cart_id: cart.id }, token: 'tok_ok', capture: 'manual' });
+      const { id, guest_token } = placed.body;
+      await run.begin();
+      const options = { key: `cancel-${run.tag}`, headers: { 'x-order-token': guest_token } };
+      await run.until(() => run.call('POST', `/orders/${id}/cancel`, {}, options));
+      run.expected = { outcome: 'canceled', captured: 0, refunded: 0 };
+    },
+  },
+  {
+    name: 'a line whose money goes back',
+    async walk(run) {
+      const cart = await readyCart(run);
+      const placed = await order(run, { of: { cart_id: cart.id }, token: 'tok_ok', key: `order-${run.tag}` });
+      await run.begin();
+      const items = [{ item_id: placed.body.items[0].id, quantity: 1 }];
+      const refunded = await byStaff(run, `/admin/orders/${placed.body.id}/refunds`, { items, reason: 'damaged' });
+      sold(run, cart.total, refunded.body.amount);
     },
   },
 ];

@@ -38,7 +38,7 @@ beforeAll(async () => {
   await makeTemplate(superuserUrl, passwords);
   const { host, port } = postgres;
   stack = await startStack({
-    env: { LOG_LEVEL: 'fatal' },
+    env: { LOG_LEVEL: 'fatal', METRICS_FLUSH_SECONDS: '1' },
     shared: { host, port, superuserUrl, ownerPassword: passwords.owner, appPassword: passwords.app },
   });
   worker = await startWorker();

@@ -78,7 +78,9 @@ async function startDatabase(
   if (!(await hasProducts(ownerUrl))) await seed(ownerUrl);
   const endpoint = await startNeonEndpoint({ upstream: { host: postgres.host, port: postgres.port } });
   stops.push(() => endpoint.close());
-  const appUrl = asRole(superuserUrl, APP_ROLE, app, DATABASE);
+  // Production wants it said; the endpoint on the loopback needs no TLS towards its own Postgres.
+  const mode = settings.bindings['ENVIRONMENT'] === 'production' ? '?sslmode=require' : '';
+  const appUrl = `${asRole(superuserUrl, APP_ROLE, app, DATABASE)}${mode}`;
   return { bindings: { DATABASE_URL: appUrl, DATABASE_ENDPOINT: endpoint.url }, ownerUrl };
 }
 

@@ -79,7 +79,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     };
     const bindings = {
       ...wideBindings(),
-      DATABASE_URL: database.appUrl,
+      // Production wants it said; the endpoint on the loopback needs no TLS towards its own Postgres.
+      DATABASE_URL: `${database.appUrl}${options.env?.['ENVIRONMENT'] === 'production' ? '?sslmode=require' : ''}`,
       DATABASE_ENDPOINT: proxies.neon.url,
       UPSTASH_REDIS_REST_URL: proxies.redis.url,
       UPSTASH_REDIS_REST_TOKEN: redisToken,

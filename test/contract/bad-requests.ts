@@ -112,13 +112,17 @@ function shown(value: unknown): string {
   return toJson(value).slice(0, 40);
 }
 
+/** Well-formed, but before the first year and beyond what Postgres reads. */
+const WRONG_TIMES = ['0000-01-01T00:00:00Z', `2026-01-01T00:00:00.${'1'.repeat(300)}Z`];
+
 function wrongValues(schema: Schema, own: unknown): unknown[] {
   switch (schema.type) {
     case 'string': {
       const text = String(own);
       const tooLong = 'x'.repeat(Math.max(HUGE, (schema.maxLength ?? 0) + 1));
       const lone = ['\ud800', '\udfff'].map((half) => `${text.slice(0, 2)}${half}${text.slice(2)}`);
-      return [5, true, {}, [], [text], '', tooLong, `${text}\0`, `\0${text}`, ...lone];
+      const times = schema.format === 'date-time' ? WRONG_TIMES : [];
+      return [5, true, {}, [], [text], '', tooLong, `${text}\0`, `\0${text}`, ...lone, ...times];
     }
     case 'integer':
     case 'number':
@@ -211,7 +215,9 @@ function wrongTexts(name: string, schema: Schema): string[] {
     return ['x', '1.5', '1e400', 'NaN', 'Infinity', '%00', '%ff', '9'.repeat(400), '[]', '{}', ...low];
   }
   const tooLong = 'x'.repeat((schema.maxLength ?? HUGE) + 1);
-  return name === 'cursor' ? [tooLong] : ['%00', '%ff', '%F0%9F%98%80', '%20', tooLong];
+  if (name === 'cursor') return [tooLong];
+  const times = schema.format === 'date-time' ? WRONG_TIMES : [];
+  return [...times, '%00', '%ff', '%F0%9F%98%80', '%20', tooLong];
 }
 
 function badCursors({ name }: ApiParameter): BadRequest[] {

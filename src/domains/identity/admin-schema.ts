@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { email, listOf, text, timestamp, uuid } from '../../platform/http/schema.ts';
+import { email, listOf, moment, text, timestamp, uuid } from '../../platform/http/schema.ts';
 import { pageQuery } from '../../platform/http/page.ts';
 import { Permission, PERMISSIONS } from './permissions.ts';
 
@@ -99,6 +99,6 @@ export type ShownApiKey = z.output<typeof ShownApiKey>;
 export const NewApiKey = z.strictObject({
   name: text(100),
   permissions: z.array(KeyPermission).min(1).max(PERMISSIONS.length),
-  expires_at: timestamp.nullish(),
+  expires_at: moment.nullish(),
 });
 export type NewApiKey = z.output<typeof NewApiKey>;

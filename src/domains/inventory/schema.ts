@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { countryCode, listOf, text, timestamp, uuid } from '../../platform/http/schema.ts';
+import { countryCode, listOf, moment, text, timestamp, uuid } from '../../platform/http/schema.ts';
 import { pageQuery } from '../../platform/http/page.ts';
 
 /** Far below int4, so that sums of some of them stay inside it. */
@@ -36,9 +36,6 @@ export type LevelQuery = z.output<typeof LevelQuery>;
 
 export const LevelPath = z.object({ sku_id: uuid, location_id: uuid });
 export type LevelPath = z.output<typeof LevelPath>;
-
-/** In UTC; Postgres knows no year 0. */
-const moment = timestamp.max(30).refine((value) => !value.startsWith('0000'), 'must be a year from 1 to 9999');
 
 /** What is left out stays as it is. */
 export const LevelPatch = z.strictObject({

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { email, listOf, money, text, timestamp, uuid } from '../../platform/http/schema.ts';
+import { email, listOf, moment, money, text, timestamp, uuid } from '../../platform/http/schema.ts';
 import { pageQuery } from '../../platform/http/page.ts';
 import { Fulfillment, LineInputs } from '../fulfillment/index.ts';
 import { RefundReason } from '../payments/index.ts';
@@ -84,8 +84,8 @@ export const AdminOrderQuery = z.strictObject({
     .regex(/^[\w-]+$/, 'must be the number of an order')
     .optional(),
   email: email.optional(),
-  placed_after: timestamp.optional(),
-  placed_before: timestamp.optional(),
+  placed_after: moment.optional(),
+  placed_before: moment.optional(),
 });
 export type AdminOrderQuery = z.output<typeof AdminOrderQuery>;
 

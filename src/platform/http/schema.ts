@@ -27,6 +27,8 @@ export const currencyCode = z
 /** Integer minor units. */
 export const money = z.int().min(0);
 export const timestamp = z.iso.datetime();
+/** A time that somebody gives: one that Postgres can hold, whose years begin at 1 and whose seconds have six places. */
+export const moment = timestamp.max(30).refine((value) => !value.startsWith('0000'), 'must be a year from 1 to 9999');
 
 /** RFC 9457 with this product's members. */
 export const Problem = z

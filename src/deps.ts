@@ -1,4 +1,5 @@
 import { createDb, createDriver } from './platform/db/db.ts';
+import { createGate, type Gate } from './platform/db/gate.ts';
 import { createIsolateMetrics, type IsolateMetrics } from './platform/telemetry/metrics/isolate.ts';
 import { createIds } from './platform/id.ts';
 import { createLogger } from './platform/telemetry/log.ts';
@@ -14,6 +15,7 @@ import type { RoundTrips } from './platform/db/db.ts';
 /** What lives as long as the isolate. */
 export type Runtime = Omit<Deps, 'db' | 'trips' | 'defer'> & {
   driver: ReturnType<typeof createDriver>;
+  gate: Gate;
   isolate: IsolateMetrics;
   tracing: Tracing | null;
 };
@@ -35,19 +37,24 @@ export function createRuntime(env: object): Runtime {
     tracing: createTracing({ config, clock, log, metrics: isolate.metrics }),
     redis: createRedis(config),
     driver: createDriver(config),
+    gate: createGate(config.DATABASE_MAX_OPEN_CONNS, clock),
   };
 }
 
 /** What lives as long as one request or one tick; work that is deferred is left in `later`. */
 export function createDeps(
-  { driver, isolate, tracing: _tracing, ...shared }: Runtime,
+  { driver, gate, isolate, tracing: _tracing, ...shared }: Runtime,
   trips: RoundTrips,
   later: (() => Promise<unknown>)[],
 ): Deps {
   return {
     ...shared,
     trips,
-    db: createDb(driver, trips, { timeoutMs: shared.config.DATABASE_TIMEOUT_MS, observe: isolate.observeDb }),
+    db: createDb(driver, trips, {
+      timeoutMs: shared.config.DATABASE_TIMEOUT_MS,
+      observe: isolate.observeDb,
+      gate,
+    }),
     defer: (work) => later.push(inThisTrace(work)),
   };
 }

@@ -5,7 +5,7 @@ import { reply } from './platform/http/reply.ts';
 import type { AppEnv } from './platform/http/context.ts';
 import type { Deps } from './platform/deps.ts';
 
-/** `latency_ms` in milliseconds; null when the part did not answer in time. */
+/** `latency_ms` in milliseconds; null when the part did not answer in time. `build_time` is RFC 3339, or null when unknown. */
 const Check = z.object({ status: z.enum(['ok', 'failing']), latency_ms: z.number().nullable() });
 const Live = z.object({ status: z.literal('ok') }).meta({ id: 'Live' });
 const Health = z
@@ -13,6 +13,7 @@ const Health = z
     status: z.enum(['ok', 'failing']),
     service: z.string(),
     version: z.string(),
+    build_time: z.string().nullable(),
     environment: z.string(),
     failing: z.array(z.string()),
     checks: z.object({ postgres: Check, redis: Check }),
@@ -48,6 +49,7 @@ async function examine({ config, clock, db, redis, trips }: Deps): Promise<Healt
     status: failing.length === 0 ? 'ok' : 'failing',
     service: config.SERVICE_NAME,
     version: config.SERVICE_VERSION,
+    build_time: config.BUILD_TIME ?? null,
     environment: config.ENVIRONMENT,
     failing,
     checks,

@@ -5,7 +5,9 @@ import { startStack, type Stack } from '../support/stack.ts';
 
 let stack: Stack;
 beforeAll(async () => {
-  stack = await startStack({ env: { SERVICE_NAME: 'shop', SERVICE_VERSION: '1.2.3' } });
+  stack = await startStack({
+    env: { SERVICE_NAME: 'shop', SERVICE_VERSION: '1.2.3', BUILD_TIME: '2026-11-22T09:30:00Z' },
+  });
 });
 const clear = () => [stack.neon, stack.redis].forEach((proxy) => proxy.clear());
 beforeEach(clear);
@@ -34,6 +36,7 @@ describe.each(EXAMINED)('%s', (path) => {
         status: 'ok',
         service: 'shop',
         version: '1.2.3',
+        build_time: '2026-11-22T09:30:00Z',
         environment: 'test',
         failing: [],
         checks: { postgres: ok, redis: ok },

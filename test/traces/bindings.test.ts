@@ -26,6 +26,7 @@ describe('where traces go', () => {
   });
 
   test.each([
+    'otel-collector:4317',
     'http://jaeger:14268/api/traces',
     'http://jaeger/api/traces',
     'http://jaeger:4317',

@@ -4,6 +4,7 @@ import { traceBatch } from '../telemetry/trace/steps.ts';
 import type { Span } from '../telemetry/trace/span.ts';
 import { compile, sql, type Sql } from './sql.ts';
 import { DatabaseUnreachable, isRefusal, isRetryable, translate } from './errors.ts';
+import type { Gate } from './gate.ts';
 
 export type Rows<Statements extends readonly Sql[]> = {
   -readonly [Index in keyof Statements]: Statements[Index] extends Sql<infer Row> ? Row[] : never;
@@ -82,13 +83,20 @@ function failureOf(thrown: unknown): 'refused' | 'race' | 'unreachable' | 'error
 interface BatchOptions {
   readOnly: boolean;
   resends: number;
+  /** A health check asks whether Postgres answers, not whether it is busy. */
+  passesLine?: true;
 }
 
-/** Counts into `trips`; every exchange is bounded by `timeoutMs`. */
-export function createDb(driver: Driver, trips: RoundTrips, options: { timeoutMs: number; observe: DbObserver }): Db {
-  const { timeoutMs, observe } = options;
+interface DbOptions {
+  timeoutMs: number;
+  observe: DbObserver;
+  gate: Gate;
+}
 
-  async function send(statements: readonly Sql[], readOnly: boolean): Promise<unknown[][]> {
+type Exchange = (statements: readonly Sql[], readOnly: boolean, withinMs: number) => Promise<unknown[][]>;
+
+function createExchange(driver: Driver, trips: RoundTrips, observe: DbObserver): Exchange {
+  return async (statements, readOnly, withinMs) => {
     trips.db += 1;
     const queries = statements.map((statement) => {
       const { text, values } = compile(statement);
@@ -99,13 +107,28 @@ export function createDb(driver: Driver, trips: RoundTrips, options: { timeoutMs
       const results: unknown = await driver.transaction(queries, {
         isolationLevel: readOnly ? 'RepeatableRead' : 'ReadCommitted',
         readOnly,
-        fetchOptions: { signal: AbortSignal.timeout(timeoutMs) },
+        fetchOptions: { signal: AbortSignal.timeout(withinMs) },
       });
       ended(null);
       return asRows(results);
     } catch (thrown) {
       ended(failureOf(thrown));
       throw thrown;
+    }
+  };
+}
+
+/** Counts into `trips`; every exchange is bounded by `timeoutMs`, the wait for its turn at the gate included. */
+export function createDb(driver: Driver, trips: RoundTrips, { timeoutMs, observe, gate }: DbOptions): Db {
+  const exchange = createExchange(driver, trips, observe);
+
+  async function send(statements: readonly Sql[], { readOnly, passesLine }: BatchOptions): Promise<unknown[][]> {
+    if (passesLine) return await exchange(statements, readOnly, timeoutMs);
+    const { leftMs, leave } = await gate(timeoutMs);
+    try {
+      return await exchange(statements, readOnly, leftMs);
+    } finally {
+      leave();
     }
   }
 
@@ -114,20 +137,21 @@ export function createDb(driver: Driver, trips: RoundTrips, options: { timeoutMs
     return traceBatch(options.readOnly, texts, (span) => attempt(statements, options, span));
   }
 
-  async function attempt(statements: readonly Sql[], { readOnly, resends }: BatchOptions, span: Span) {
+  async function attempt(statements: readonly Sql[], options: BatchOptions, span: Span) {
     let races = 0;
     let resent = 0;
     for (;;) {
       try {
-        return await send(statements, readOnly);
+        return await send(statements, options);
       } catch (thrown) {
         if (isRetryable(thrown) && races < RACES_MAX) {
           races += 1;
           span.event('retry', { reason: 'race' });
           continue;
         }
-        const error = translate(thrown);
-        if (!(error instanceof DatabaseUnreachable) || resent >= resends) {
+        const error = thrown instanceof DatabaseUnreachable ? thrown : translate(thrown);
+        // What found no room was not sent, and would only wait again.
+        if (error === thrown || !(error instanceof DatabaseUnreachable) || resent >= options.resends) {
           if (!isRefusal(error)) span.fail(error.name);
           throw error;
         }
@@ -139,7 +163,7 @@ export function createDb(driver: Driver, trips: RoundTrips, options: { timeoutMs
 
   return {
     ping: async () => {
-      await run([sql`select 1 as answer`], { readOnly: true, resends: 0 });
+      await run([sql`select 1 as answer`], { readOnly: true, resends: 0, passesLine: true });
     },
     read: async (...statements) => typed(await run(statements, { readOnly: true, resends: 1 })),
     write: async (...statements) => typed(await run(statements, { readOnly: false, resends: 0 })),

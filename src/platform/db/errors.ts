@@ -5,8 +5,11 @@ import { AppError, isErrorCode, type ErrorCode, type FieldError } from '../error
 const REQUIRE = 'EC001';
 /** serialization_failure and deadlock_detected: rolled back for certain, so running the batch again is safe. */
 const RETRYABLE = new Set(['40001', '40P01']);
-/** Connection, resources and shutdown, and statement_completion_unknown: whether the batch ran is not known. */
-const UNREACHABLE = /^(?:08|53|57|40003)/;
+/**
+ * Connection, resources, shutdown, a statement or a wait that took too long, and statement_completion_unknown: whether the
+ * batch ran is not known, or it did not and may do so later.
+ */
+const UNREACHABLE = /^(?:08|53|57|40003|55P03)/;
 
 /** The batch of another attempt holds or held this key; platform/http/idempotency turns it into a replay. */
 export class IdempotencyConflict extends Error {

@@ -19,10 +19,18 @@ function toTracesUrl(text: string): string {
   return url.href;
 }
 
+const OTHER_PROTOCOL = 'must take OTLP over HTTP, as port 4318 does: http://<host>:4318/v1/traces';
+/** As gRPC exporters are told where to send: host and port alone. */
+const HOST_AND_OTHER_PORT = /^[\w.-]+:(?:4317|14268)$/;
+
 /** Where traces are sent: OTLP over HTTP. Jaeger's Thrift port and the gRPC port are refused with the right one named. */
 export const otlpEndpoint = z
-  .url({ protocol: /^https?$/, error: 'must be an http(s) URL', abort: true })
-  .refine(speaksOtlpOverHttp, 'must take OTLP over HTTP, as port 4318 does: http://<host>:4318/v1/traces')
+  .url({
+    protocol: /^https?$/,
+    error: ({ input }) => (HOST_AND_OTHER_PORT.test(String(input)) ? OTHER_PROTOCOL : 'must be an http(s) URL'),
+    abort: true,
+  })
+  .refine(speaksOtlpOverHttp, OTHER_PROTOCOL)
   .transform(toTracesUrl);
 
 function parseHeaders(text: string, context: z.core.$RefinementCtx): Record<string, string> {

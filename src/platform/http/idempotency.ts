@@ -96,10 +96,14 @@ export function keyRow({ scope, key }: Claim): Sql<KeyRow> {
     from idempotency_keys where scope = ${scope} and key = ${key}`;
 }
 
+/**
+ * The attempt that made the outcome stores its reply. It may be gone, or have learned nothing: then whoever is first to
+ * answer what came of it does.
+ */
 function storeReply({ scope, key, attempt }: Claim, status: number, sealed: string): Sql {
   return sql`
     update idempotency_keys set status = ${status}::int, body = ${sealed}, state = 'done'
-    where scope = ${scope} and key = ${key} and attempt = ${attempt}::uuid`;
+    where scope = ${scope} and key = ${key} and (attempt = ${attempt}::uuid or (state = 'done' and body is null))`;
 }
 
 /** The reply of the first call; null while it is not stored, or when the secret that sealed it is not ours any more. */
@@ -159,11 +163,14 @@ export async function once(
     const stored = await storedReply(row, claim);
     if (stored) return replayResponse(c, stored.status, stored.body);
     if (row.resource_id === null) throw error;
-    const answer = await current(row.resource_id);
-    return row.attempt === claim.attempt ? storeLater(c, claim, answer) : answer;
+    return storeLater(c, claim, await current(row.resource_id));
   }
 }
 
 /** Keys live 24 hours; one that is still in flight is in doubt and stays until it is settled. */
-export const removeDoneKeys: Sql = sql`
-  delete from idempotency_keys where state = 'done' and created_at < now() - interval '24 hours'`;
+export function removeDoneKeys(limit: number): Sql {
+  return sql`
+    delete from idempotency_keys where (scope, key) in (
+      select scope, key from idempotency_keys where state = 'done' and created_at < now() - interval '24 hours'
+      limit ${limit}::int for update skip locked)`;
+}

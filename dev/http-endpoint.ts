@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
 
 /** What a handler answers; `body` is sent as JSON. */
 export interface Reply {
@@ -11,10 +12,14 @@ export interface Reply {
 /** Answers one request. `gone` aborts when the client disconnects before it was answered. */
 export type Handler = (request: IncomingMessage, gone: AbortSignal) => Promise<Reply> | Reply;
 
+export type ListenOn = 'loopback' | 'every address';
+
 export interface HttpEndpoint {
   port: number;
   /** Stops listening, cuts what is open, and waits until every handler has returned. */
   close(): Promise<void>;
+  /** Stops listening and waits until every request that came is answered, `withinMs` at most; then closes. */
+  drain(withinMs: number): Promise<void>;
 }
 
 /** A request body above the limit of `readBody`. */
@@ -31,10 +36,15 @@ const KEEP_ALIVE_MS = 120_000;
 const DRAIN_MS = 5_000;
 
 /**
- * Serves JSON over HTTP on the loopback address. A handler that throws is answered with 500 and `{ error }`.
- * Rejects when the port is taken (EADDRINUSE).
+ * Serves JSON over HTTP, on the loopback address unless told otherwise. A handler that throws is answered with 500 and
+ * `{ error }`. Rejects when the port is taken (EADDRINUSE).
  */
-export async function serveHttp(port: number, handler: Handler, log: (line: string) => void): Promise<HttpEndpoint> {
+export async function serveHttp(
+  port: number,
+  handler: Handler,
+  log: (line: string) => void,
+  listenOn: ListenOn = 'loopback',
+): Promise<HttpEndpoint> {
   const running = new Set<Promise<void>>();
   const server = createServer((request, response) => {
     const gone = new AbortController();
@@ -49,7 +59,7 @@ export async function serveHttp(port: number, handler: Handler, log: (line: stri
       response.writeHead(reply.status, {
         'content-type': 'application/json',
         'content-length': body.length,
-        ...(unread ? { connection: 'close' } : {}),
+        ...(unread || !server.listening ? { connection: 'close' } : {}),
         ...reply.headers,
       });
       response.end(body);
@@ -61,17 +71,30 @@ export async function serveHttp(port: number, handler: Handler, log: (line: stri
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
+    if (listenOn === 'loopback') server.listen(port, '127.0.0.1', resolve);
+    else server.listen(port, resolve);
   });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('not listening on a TCP port');
+  const close = async (): Promise<void> => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    server.closeAllConnections();
+    await closed;
+    await Promise.allSettled(running);
+  };
   return {
     port: address.port,
-    async close() {
+    close,
+    async drain(withinMs) {
+      // Node closes idle connections by itself here, and the others once they are answered with `connection: close`.
       const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
-      await closed;
-      await Promise.allSettled(running);
+      const late = new AbortController();
+      await Promise.race([
+        closed,
+        wait(withinMs, undefined, { signal: late.signal, ref: false }).catch(() => undefined),
+      ]);
+      late.abort();
+      await close();
     },
   };
 }

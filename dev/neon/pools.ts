@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import type { Target } from './request.ts';
 
@@ -7,11 +8,25 @@ export interface Pools {
   close(): Promise<void>;
 }
 
+/** Of each pool. */
+export interface PoolLimits {
+  maxConnections: number;
+  /** Connections kept without work; all of them by default. */
+  maxIdle?: number;
+  /** Time without work after which a connection is closed. */
+  idleTimeoutMs?: number;
+  /** Age at which a connection is replaced; never by default. */
+  maxLifetimeS?: number;
+  /** How Postgres is reached; without it in the clear. */
+  tls?: ConnectionOptions | undefined;
+}
+
 const CONNECT_TIMEOUT_MS = 30_000;
 const IDLE_TIMEOUT_MS = 10_000;
 
 /** One bounded pool for each (user, password, database): a wrong password can never be served by another's connection. */
-export function createPools(options: { maxConnections: number; log: (line: string) => void }): Pools {
+export function createPools(options: PoolLimits & { log: (line: string) => void }): Pools {
+  const { maxIdle = options.maxConnections, tls } = options;
   const pools = new Map<string, pg.Pool>();
 
   const forgetIfEmpty = (key: string, pool: pg.Pool): void => {
@@ -22,9 +37,10 @@ export function createPools(options: { maxConnections: number; log: (line: strin
     const existing = pools.get(key);
     if (existing !== undefined) return existing;
     const pool = new pg.Pool({
-      ...connectionConfig(target),
+      ...connectionConfig(target, tls),
       max: options.maxConnections,
-      idleTimeoutMillis: IDLE_TIMEOUT_MS,
+      idleTimeoutMillis: options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
+      maxLifetimeSeconds: options.maxLifetimeS ?? 0,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     });
     // An idle connection that was closed on the other side is replaced at the next request.
@@ -34,11 +50,11 @@ export function createPools(options: { maxConnections: number; log: (line: strin
     return pool;
   };
 
-  const lend = async (target: Target): Promise<pg.PoolClient> => {
+  const lend = async (target: Target): Promise<{ pool: pg.Pool; client: pg.PoolClient }> => {
     const key = JSON.stringify(target);
     const pool = poolOf(key, target);
     try {
-      return await pool.connect();
+      return { pool, client: await pool.connect() };
     } catch (error) {
       forgetIfEmpty(key, pool);
       throw error;
@@ -47,10 +63,10 @@ export function createPools(options: { maxConnections: number; log: (line: strin
 
   return {
     async withClient(target, gone, work) {
-      const client = await lend(target);
+      const { pool, client } = await lend(target);
       let terminated: Promise<void> | undefined;
       const terminate = (): void => {
-        terminated = terminateBackend(target, backendPid(client)).catch((error: unknown) =>
+        terminated = terminateBackend(connectionConfig(target, tls), backendPid(client)).catch((error: unknown) =>
           options.log(`could not terminate an abandoned query: ${String(error)}`),
         );
       };
@@ -62,7 +78,8 @@ export function createPools(options: { maxConnections: number; log: (line: strin
       } finally {
         gone.removeEventListener('abort', terminate);
         await terminated;
-        await giveBack(client, terminated !== undefined);
+        const isWanted = pool.waitingCount > 0 || pool.idleCount < maxIdle;
+        await giveBack(client, { keep: isWanted && terminated === undefined });
       }
     },
     async close() {
@@ -72,7 +89,7 @@ export function createPools(options: { maxConnections: number; log: (line: strin
   };
 }
 
-function connectionConfig(target: Target): pg.ClientConfig {
+function connectionConfig(target: Target, tls: ConnectionOptions | undefined): pg.ClientConfig {
   const { host, port, user, password, database, applicationName, startupOptions } = target;
   return {
     host,
@@ -80,6 +97,7 @@ function connectionConfig(target: Target): pg.ClientConfig {
     user,
     password,
     database,
+    ssl: tls ?? false,
     ...(applicationName === undefined ? {} : { application_name: applicationName }),
     ...(startupOptions === undefined ? {} : { options: startupOptions }),
   };
@@ -89,9 +107,9 @@ function connectionConfig(target: Target): pg.ClientConfig {
 function ignoreLostConnection(): void {}
 
 /** Session state (settings, temporary tables, advisory locks) must not reach the next request: there is no session over HTTP. */
-async function giveBack(client: pg.PoolClient, terminated: boolean): Promise<void> {
+async function giveBack(client: pg.PoolClient, { keep }: { keep: boolean }): Promise<void> {
   let clean = false;
-  if (!terminated && client.getTransactionStatus() === 'I') {
+  if (keep && client.getTransactionStatus() === 'I') {
     // The request's outcome stands, whatever becomes of its connection.
     clean = await client.query('discard all').then(
       () => true,
@@ -108,8 +126,8 @@ function backendPid(client: pg.PoolClient): number {
 }
 
 // Terminating, not cancelling: a cancel that lands between two statements of a batch would be lost, and the batch would commit.
-async function terminateBackend(target: Target, pid: number): Promise<void> {
-  const client = new pg.Client(connectionConfig(target));
+async function terminateBackend(config: pg.ClientConfig, pid: number): Promise<void> {
+  const client = new pg.Client(config);
   await client.connect();
   try {
     await client.query('select pg_terminate_backend($1)', [pid]);

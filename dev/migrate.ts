@@ -108,12 +108,21 @@ async function applyFile(client: pg.Client, path: string, record: string, values
   }
 }
 
+/** What a superuser makes would be theirs: once the schema has an owner, everything is made as that role. */
+async function actAsOwner(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ owner: string }>(`
+    select pg_get_userbyid(relowner) as owner from pg_class where oid = to_regclass('public.schema_migrations')
+      and (select rolsuper from pg_roles where rolname = current_user)`);
+  for (const { owner } of rows) await client.query(`set role ${client.escapeIdentifier(owner)}`);
+}
+
 /** The lock is a session's, so a direct connection is needed: a transaction pooler would lose it. */
 async function withClient<T>(url: string, lock: boolean, work: (client: pg.Client) => Promise<T>): Promise<T> {
   if (new URL(url).hostname.includes('-pooler.')) throw new Error('Migrations need the unpooled host of Neon.');
   const client = new pg.Client({ connectionString: url, application_name: 'migrate' });
   await client.connect();
   try {
+    await actAsOwner(client);
     if (lock) await client.query('select pg_advisory_lock($1)', [LOCK_KEY]);
     if (lock) await client.query(TABLE);
     return await work(client);

@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** The owner of the schema, who migrates: no superuser, as on a hosted database. */
+/** The owner of the schema, who migrates: as on a hosted database no superuser, but one who may make roles and databases. */
 export const OWNER_ROLE = 'ecommerce_owner';
 /** The role that the Worker connects as; the migrations grant it its rights. */
 export const APP_ROLE = 'ecommerce_app';
@@ -17,6 +17,8 @@ export function createRoles(superuserUrl: string, passwords: { owner: string; ap
       if (rowCount === 0) await client.query(`create role ${role}`);
       await client.query(`alter role ${role} login password ${client.escapeLiteral(password)}`);
     }
+    await client.query(`alter role ${OWNER_ROLE} createrole createdb`);
+    await client.query(`grant ${APP_ROLE} to ${OWNER_ROLE} with admin option`);
   });
 }
 

@@ -1,16 +1,9 @@
 import { createDeps, runLater, type Runtime } from './deps.ts';
 import { drainOutbox } from './domains/events/index.ts';
 import { gaugeRow } from './gauges/queries.ts';
-import { removeDoneKeys } from './platform/http/idempotency.ts';
-import { removeExpiredCarts } from './domains/cart/index.ts';
 import { settleOpenRequests } from './domains/payments/index.ts';
-import {
-  removeExpiredOidcLogins,
-  removeExpiredSessions,
-  removeExpiredTokens,
-  removeOldFailures,
-  republishRevocations,
-} from './domains/identity/index.ts';
+import { republishRevocations } from './domains/identity/index.ts';
+import { removeOldRows } from './retention.ts';
 import { applyStoredWebhooks, settleUnattended } from './domains/checkout/index.ts';
 import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
 import { describeCause } from './platform/http/problem.ts';
@@ -27,34 +20,30 @@ interface Gauges {
   setGauges(values: Record<string, number>): unknown;
 }
 
+/** What a tick needs of a cron's context or an alarm's. */
+type Execution = Pick<ExecutionContext, 'waitUntil' | 'passThroughOnException'>;
+
 /** The clockwork, once a minute: idempotent, and harmless when two of them overlap. */
 async function tick(deps: Deps, gauges: Gauges): Promise<void> {
   const settled = await settleUnattended(deps);
   const requests = await settleOpenRequests(deps);
   const webhooks = await applyStoredWebhooks(deps);
   const delivered = await drainOutbox(deps);
-  await deps.db.writeResent(
-    removeDoneKeys,
-    removeExpiredCarts,
-    removeExpiredSessions,
-    removeExpiredTokens,
-    removeExpiredOidcLogins,
-    removeOldFailures,
-    // Last, as in an order's batch: levels are locked after keys and carts.
-    becauseOf('hold_expired'),
-    releaseAllOverdue,
-  );
+  await deps.db.writeResent(becauseOf('hold_expired'), releaseAllOverdue);
   await republishRevocations(deps);
   const [[sampled]] = await deps.db.read(gaugeRow);
   await gauges.setGauges({
     ...sampled,
     ecommerce_tick_last_success_timestamp_seconds: unixSeconds(deps.clock),
   });
+  // Last: what is only tidying must not keep anything else from being done.
+  const removed = await removeOldRows(deps);
   deps.log.log('info', 'tick', {
     orders_settled: settled,
     payment_requests_settled: requests,
     webhooks_applied: webhooks,
     events_delivered: delivered,
+    rows_removed: removed,
     db_round_trips: deps.trips.db,
   });
 }
@@ -63,7 +52,7 @@ async function tick(deps: Deps, gauges: Gauges): Promise<void> {
  * A tick as the cron runs it: a trace of its own, always sampled since it is one a minute, whose ids are in each of its
  * log lines. Rejects when the tick fails, for the platform to count it.
  */
-export async function runTick(runtime: Runtime, env: object, execution: ExecutionContext): Promise<void> {
+export async function runTick(runtime: Runtime, env: object, execution: Execution): Promise<void> {
   const record = startRecord(runtime.ids.uuid(), undefined);
   const log = runtime.log.child(() => traceOf(record));
   const later: (() => Promise<unknown>)[] = [];

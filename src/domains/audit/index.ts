@@ -1,2 +1,2 @@
 export { auditAdminRoutes } from './admin-routes.ts';
-export { actorIdOf, auditEntry, type AuditEntry } from './queries.ts';
+export { actorIdOf, auditEntry, removeOldEntries, type AuditEntry } from './queries.ts';

@@ -1,5 +1,6 @@
 import { json, nothing, sql, type Sql } from '../../platform/db/sql.ts';
 import type { Actor } from '../../platform/auth/actor.ts';
+import type { Removed } from '../../platform/db/removal.ts';
 
 export interface AuditEntry {
   /** UUIDv7: the log is read in its order. */
@@ -68,4 +69,9 @@ export function auditPage(filter: AuditFilter, beforeId: string | null, limit: n
       ${resource_id === undefined ? nothing : sql`and resource_id = ${resource_id}`}
       ${beforeId === null ? nothing : sql`and id < ${beforeId}::uuid`}
     order by id desc limit ${limit + 1}::int`;
+}
+
+/** The Worker's role may not delete here itself; the database keeps a year in any case. */
+export function removeOldEntries(keptDays: number, limit: number): Sql<Removed> {
+  return sql<Removed>`select remove_old_audit_entries(${keptDays}::int, ${limit}::int) as removed`;
 }

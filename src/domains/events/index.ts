@@ -1,2 +1,2 @@
-export { emitEvent, emitEventIf, emitEventsFrom } from './queries.ts';
+export { emitEvent, emitEventIf, emitEventsFrom, removeDead, removeDelivered } from './queries.ts';
 export { drainOutbox } from './service.ts';

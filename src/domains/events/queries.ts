@@ -59,6 +59,22 @@ export function markDelivered(ids: readonly string[]): Sql {
   return sql`update outbox_events set delivered_at = now(), last_error = null where id = any(${ids}::uuid[])`;
 }
 
+/** What was delivered so long ago; no subscriber asks for it again. */
+export function removeDelivered(keptDays: number, limit: number): Sql {
+  return sql`
+    delete from outbox_events where id in (
+      select id from outbox_events where delivered_at < now() - make_interval(days => ${keptDays}::int)
+      limit ${limit}::int for update skip locked)`;
+}
+
+/** What was given up so long ago. */
+export function removeDead(keptDays: number, limit: number): Sql {
+  return sql`
+    delete from outbox_events where id in (
+      select id from outbox_events where dead_at < now() - make_interval(days => ${keptDays}::int)
+      limit ${limit}::int for update skip locked)`;
+}
+
 export interface FailedDelivery {
   id: string;
   error: string;

@@ -8,6 +8,8 @@ export {
   noteProviderState,
   paymentOfEvent,
   recordReturn,
+  removeAppliedWebhooks,
+  removeUnappliedWebhooks,
   storeWebhook,
   unappliedWebhooks,
   type NewTransaction,
@@ -15,7 +17,7 @@ export {
 } from './queries/payments.ts';
 export { PAYMENT_STATUSES, paymentState, type TransactionRow } from './rules.ts';
 export { paymentAdminRoutes } from './admin-routes.ts';
-export { insertRefund, openRequest } from './queries/requests.ts';
+export { insertRefund, openRequest, removeSettledLeases } from './queries/requests.ts';
 export { applyDispute, reconcileAuthorized, reconcileRefunds } from './told.ts';
 export { assertSettled, settleOpenRequests, settleRequest } from './requests.ts';
 export { assertManualAllowed, onlineProvider, type ProviderName } from './service.ts';

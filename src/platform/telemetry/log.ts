@@ -36,6 +36,7 @@ export type LogFields = Optional<{
   payment_requests_settled: number;
   webhooks_applied: number;
   events_delivered: number;
+  rows_removed: number;
   attempts: number;
   mail_template: Loggable;
   spans: number;

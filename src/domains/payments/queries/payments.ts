@@ -172,3 +172,22 @@ export function markWebhookApplied(provider: string, eventId: string): Sql {
     update payment_webhook_events set applied_at = coalesce(applied_at, now())
     where provider = ${provider} and event_id = ${eventId}`;
 }
+
+/** Applied so long ago. A provider that tells it once more is asked for the state as it is then, which changes nothing. */
+export function removeAppliedWebhooks(keptDays: number, limit: number): Sql {
+  return sql`
+    delete from payment_webhook_events where (provider, event_id) in (
+      select provider, event_id from payment_webhook_events
+      where applied_at < now() - make_interval(days => ${keptDays}::int)
+      limit ${limit}::int for update skip locked)`;
+}
+
+/** Given up, and seen by nobody for so long. */
+export function removeUnappliedWebhooks(keptDays: number, limit: number): Sql {
+  return sql`
+    delete from payment_webhook_events where (provider, event_id) in (
+      select provider, event_id from payment_webhook_events
+      where applied_at is null and attempts >= ${ATTEMPTS_MAX}::int
+        and received_at < now() - make_interval(days => ${keptDays}::int)
+      limit ${limit}::int for update skip locked)`;
+}

@@ -50,7 +50,7 @@ export async function order(run: Run, { of, token, capture, key }: Placing): Pro
   };
   const isAnswer = (reply: Reply) => reply.status === 402 || typeof reply.body?.guest_token === 'string';
   const reply = await run.until(send, isAnswer);
-  if (key !== undefined) run.replay = { send, first: reply };
+  if (key !== undefined) run.replay = { send, first: reply, key };
   return reply.status === 409 ? await lookUp(run, reply, send) : reply;
 }
 
@@ -111,6 +111,9 @@ export async function payVerb(run: Run, placed: Reply, verb: 'capture' | 'refund
 }
 
 export async function byStaff(run: Run, path: string, body: Json): Promise<Reply> {
-  const options = { key: `staff-${run.tag}`, token: run.lane.staffToken };
-  return await run.until(() => run.call('POST', path, body, options));
+  const key = `staff-${run.tag}`;
+  const send = () => run.call('POST', path, body, { key, token: run.lane.staffToken });
+  const first = await run.until(send);
+  run.replay = { send, first, key };
+  return first;
 }

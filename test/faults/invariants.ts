@@ -179,13 +179,23 @@ async function twinFaults({ stack }: Run, orders: readonly OrderFacts[]): Promis
   }
 }
 
-/** The same key again: the same order, and the same bytes once they are stored. */
-async function replayFaults({ replay }: Run): Promise<string[]> {
-  if (!replay) return [];
-  const { send, first } = replay;
-  const again = await send();
+/** The same key again: the same order, and the same bytes from the moment at which they are stored. */
+async function replayFaults(run: Run): Promise<string[]> {
+  if (!run.replay) return [];
+  const { send, first, key } = run.replay;
   const idOf = ({ body }: typeof first) => body.id ?? body.order_id;
+  const wasStored = await isReplyStored(run, key);
+  const again = await send();
   if (again.status !== first.status || idOf(again) !== idOf(first))
     return [`answered ${first.status} of ${idOf(first)}, and then ${again.status} of ${idOf(again)}`];
-  return [];
+  if (again.status === 409) return [];
+  await run.idle();
+  if (!(await isReplyStored(run, key))) return [`answered ${again.status} again, and it is not stored`];
+  const replays = [...(wasStored ? [again] : []), await send(), await send()].map(({ text }) => text);
+  return new Set(replays).size === 1 ? [] : [`replayed with other bytes: ${replays.join(' | ')}`];
+}
+
+async function isReplyStored({ stack }: Run, key: string): Promise<boolean> {
+  const { rowCount } = await stack.owner.query('select from idempotency_keys where key = $1 and body is not null', [key]);
+  return rowCount === 1;
 }

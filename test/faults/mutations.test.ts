@@ -93,6 +93,16 @@ const MUTATIONS: readonly Mutation[] = [
     kind: 'overtaken while it waits',
     violation: /2 orders are placed instead of 1/,
   },
+  {
+    name: 'a key whose first caller got no reply has none to replay when only that caller may store it',
+    patches: [
+      { file: 'src/platform/http/idempotency.ts', from: ` or (state = 'done' and body is null)`, to: '' },
+    ],
+    scenario: 'money that is captured later',
+    point: /\/capture$/,
+    kind: 'dropped before it is sent',
+    violation: /answered 200 again, and it is not stored/,
+  },
 ];
 
 describe('the harness fails when a rule is missing', () => {

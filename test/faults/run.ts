@@ -37,7 +37,7 @@ export class Run {
   readonly tag = randomUUID();
   expected: Expected = { outcome: 'nothing', captured: 0, refunded: 0 };
   /** Told again at the very end, with the key of the call that was answered. */
-  replay: { send: () => Promise<Reply>; first: Reply } | null = null;
+  replay: { send: () => Promise<Reply>; first: Reply; key: string } | null = null;
   readonly sku: TestSku;
   cut: ArmedCut | null = null;
   readonly #planned: Cut | null;

@@ -3,6 +3,7 @@ import { ConfigError } from './platform/config.ts';
 import { runtimeOf } from './observe.ts';
 import { runTick } from './tick.ts';
 
+export { Clockwork } from './clockwork-object.ts';
 export { MetricsAggregator } from './metrics-object.ts';
 
 const app = createApp();

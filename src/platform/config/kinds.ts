@@ -65,24 +65,20 @@ export const origins = list
   )
   .meta({ form: 'origins, by commas' });
 
-/** Kinds that only processes beside the Worker read: calls that a bundler may leave out. */
-export const path = /* @__PURE__ */ text(1, 4_096);
+// Only what runs beside the Worker reads these: as functions they are left out of its bundle.
+
+export const path = () => text(1, 4_096).meta({ form: 'path' });
 
 /** Addresses and blocks of them (RFC 4632). */
-export const networks = /* @__PURE__ */ networkList();
-
-function networkList() {
+export const networks = () => {
   const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], 'must list IP addresses and CIDR blocks');
   return list.pipe(z.array(network)).meta({ form: 'addresses, by commas' });
-}
+};
 
 /** `host:port` is the same as `redis://host:port`; comes out as a URL. */
-export const redisUrl = /* @__PURE__ */ redisAddress();
-
-function redisAddress() {
-  return z
+export const redisUrl = () =>
+  z
     .string()
     .transform((value) => (value.includes('://') ? value : `redis://${value}`))
     .pipe(z.url({ protocol: /^rediss?$/, error: 'must be host:port, redis:// or rediss://' }))
     .meta({ form: 'host:port or URL', isSecret: true });
-}

@@ -183,21 +183,21 @@ export const hostVariables = () =>
     /** Serves HTTPS itself, TLS 1.3 only. */
     TLS_ENABLED: kind.flag.default(false),
     /** Certificate chain, PEM. */
-    TLS_CERT_FILE: kind.path.optional(),
+    TLS_CERT_FILE: kind.path().optional(),
     /** Its key, PEM. */
-    TLS_KEY_FILE: kind.path.optional(),
+    TLS_KEY_FILE: kind.path().optional(),
     /** How long requests in flight may take to end after SIGTERM. */
     DRAIN_SECONDS: kind.seconds(0, 300).default(25),
     /** Proxies whose `X-Real-IP` is believed; everyone else is who their socket says. */
-    TRUSTED_PROXIES: kind.networks,
+    TRUSTED_PROXIES: kind.networks(),
     /** The Worker's bundle, as `wrangler deploy --dry-run --outdir` leaves it. */
-    BUNDLE_DIR: kind.path.optional(),
+    BUNDLE_DIR: kind.path().optional(),
     /** Durable Objects of a self-hosted Worker are kept here. */
-    STATE_DIR: kind.path.default('/var/lib/ecommerce-api'),
+    STATE_DIR: kind.path().default('/var/lib/ecommerce-api'),
     ...shared,
 
     /** Redis behind the self-hosted endpoint: `host:port`, `redis://` or `rediss://`. */
-    REDIS_URL: kind.redisUrl.optional(),
+    REDIS_URL: kind.redisUrl().optional(),
     /** Its password. */
     REDIS_PASSWORD: kind.token(1).optional(),
     /** Its database. */
@@ -208,7 +208,7 @@ export const hostVariables = () =>
     /** The owner of the schema, on the unpooled address: what `npm run migrate` uses. */
     MIGRATION_DATABASE_URL: kind.postgresUrl.optional(),
     /** Where dumps are kept. */
-    BACKUP_DIR: kind.path.default('/var/backups/ecommerce'),
+    BACKUP_DIR: kind.path().default('/var/backups/ecommerce'),
     /** Dumps that are older are removed. */
     BACKUP_RETENTION_DAYS: kind.days(1, 3_650).default(14),
   });

@@ -39,8 +39,8 @@ export async function startShopParts(products: number): Promise<ShopParts> {
   try {
     const postgres = await startPostgres({});
     closers.push(() => postgres.stop());
-    const databaseUrl = await makeDatabase(postgres.superuserUrl('postgres'), products);
-    const bindings = await startPeers(databaseUrl, postgres, closers);
+    const { appUrl } = await makeDatabase(postgres.superuserUrl('postgres'), products);
+    const bindings = await startPeers(appUrl, postgres, closers);
     return {
       async start({ env = {}, inspect = false, entry } = {}) {
         const bundle = await bundleWorker(closers, entry);
@@ -73,8 +73,8 @@ export async function startShop(products: number, options: ShopOptions = {}): Pr
   }
 }
 
-/** Path of the bundle. */
-async function bundleWorker(closers: (() => Promise<unknown>)[], entry: ShopOptions['entry']): Promise<string> {
+/** Path of the bundle; the last of `closers` removes it. */
+export async function bundleWorker(closers: (() => Promise<unknown>)[], entry?: ShopOptions['entry']): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'bench-shop-'));
   closers.push(() => rm(folder, { recursive: true }));
   const script = path.join(folder, 'index.ts');
@@ -85,15 +85,18 @@ async function bundleWorker(closers: (() => Promise<unknown>)[], entry: ShopOpti
   return path.join(output, 'index.js');
 }
 
-/** The connection string of the Worker's role. */
-async function makeDatabase(superuserUrl: string, products: number): Promise<string> {
+/** The demo shop's database, and the connection strings of its owner and of the Worker's role. */
+export async function makeDatabase(
+  superuserUrl: string,
+  products: number,
+): Promise<{ ownerUrl: string; appUrl: string }> {
   const passwords = { owner: secret(), app: secret() };
   await createRoles(superuserUrl, passwords);
   await createDatabase(superuserUrl, DATABASE);
   const ownerUrl = asRole(superuserUrl, OWNER_ROLE, passwords.owner, DATABASE);
   await migrateUp(ownerUrl);
   await seedDemo(ownerUrl, { products });
-  return asRole(superuserUrl, APP_ROLE, passwords.app, DATABASE);
+  return { ownerUrl, appUrl: asRole(superuserUrl, APP_ROLE, passwords.app, DATABASE) };
 }
 
 async function startPeers(

@@ -1,0 +1,42 @@
+import type { Traffic } from './client.ts';
+import type { Stage } from './stage.ts';
+
+/** One thing that had to be so, and what it was. */
+export interface Check {
+  expected: string;
+  seen: string;
+  holds: boolean;
+}
+
+/** What a rehearsal showed. Latencies are those of the phase that the scenario is about, in milliseconds. */
+export interface Outcome {
+  checks: Check[];
+  traffic: Traffic;
+  /** Orders that were confirmed, and units nobody bought; null where the scenario sells nothing. */
+  orders: number | null;
+  stockLeft: number | null;
+}
+
+export interface Scenario {
+  name: string;
+  /** What happens, in one line. */
+  what: string;
+  secondsMax: number;
+  /** `progress` takes shares from 0 to 1. */
+  run(stage: Stage, progress: (share: number) => void): Promise<Outcome>;
+}
+
+/** A check whose text of what was seen is the value itself. */
+export function check(expected: string, seen: string | number, holds: boolean): Check {
+  return { expected, seen: String(seen), holds };
+}
+
+/** The check of everything that has to be nothing: the first three faults are named. */
+export function none(expected: string, faults: readonly string[]): Check {
+  const more = faults.length > 3 ? ` and ${faults.length - 3} more` : '';
+  return {
+    expected,
+    seen: faults.length === 0 ? 'none' : faults.slice(0, 3).join('; ') + more,
+    holds: faults.length === 0,
+  };
+}

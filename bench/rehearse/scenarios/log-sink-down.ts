@@ -1,0 +1,97 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { audit } from '../books.ts';
+import { createBuyers, createGoods } from '../buyers.ts';
+import { type Answer, type Client, createClient, statusesOf, trafficOf } from '../client.ts';
+import { browseAndBuy } from '../load.ts';
+import { bundleTail, type LokiReceiver, startLokiReceiver } from '../loki.ts';
+import type { Replica } from '../replica.ts';
+import { check, type Scenario } from '../scenario.ts';
+import type { Stage } from '../stage.ts';
+
+const READS = 200;
+const ORDERS = 20;
+/** As much as the SLO allows in any case. */
+const P95_MS_MAX = 300;
+/** The tail Worker is told of a request when it is over. */
+const SHIPPED_TRIES = 50;
+
+export const logSinkDown: Scenario = {
+  name: 'log-sink-down',
+  what: 'the tail Worker ships to Loki, which answers, refuses every connection, hangs, and answers again',
+  secondsMax: 120,
+  async run(stage, progress) {
+    const loki = await startLokiReceiver();
+    const tail = { bundle: await bundleTail(), bindings: { LOKI_URL: loki.url, ENVIRONMENT: 'rehearsal' } };
+    try {
+      const shop = await stage.start({ env: { LOG_LEVEL: 'info' }, tail });
+      return await rehearse(stage, shop, loki, progress);
+    } finally {
+      await loki.close();
+    }
+  },
+};
+
+async function rehearse(stage: Stage, shop: Replica, loki: LokiReceiver, progress: (share: number) => void) {
+  const modes = ['up', 'refusing', 'hanging', 'up'] as const;
+  const goods = await createGoods(stage, modes.length * ORDERS);
+  const buyers = createBuyers(goods, modes.length * ORDERS);
+  const phases: { answers: Answer[]; client: Client; shipped: number }[] = [];
+  for (const [at, mode] of modes.entries()) {
+    loki.mode = mode;
+    const client = createClient();
+    const before = loki.lines.length;
+    const answers = await browseAndBuy(stage, {
+      shop: shop.url,
+      client,
+      buyers: buyers.slice(at * ORDERS, (at + 1) * ORDERS),
+      reads: READS,
+    });
+    if (mode === 'up') await untilShipped(loki, before + answers.length);
+    client.close();
+    phases.push({ answers, client, shipped: loki.lines.length - before });
+    progress((at + 1) / modes.length);
+  }
+  const [up, , , again] = phases;
+  const outage = phases.slice(1, 3);
+  const answers = outage.flatMap((phase) => phase.answers);
+  const traffic = trafficOf(outage.flatMap(({ client }) => client.samples));
+  const calm = trafficOf(up?.client.samples ?? []);
+  const { orders, stockLeft, checks } = await audit(stage, goods, buyers);
+  return {
+    traffic,
+    orders,
+    stockLeft,
+    checks: [
+      check(
+        'while it answers, a line for every request',
+        `${up?.shipped} of ${up?.answers.length}`,
+        (up?.shipped ?? 0) >= (up?.answers.length ?? 1),
+      ),
+      check(
+        'no request fails while it is away',
+        statusesOf(answers),
+        answers.every(({ status }) => status === 200 || status === 201),
+      ),
+      check(
+        `nobody waits for it: p95 at most ${P95_MS_MAX} ms (${calm.p95Ms.toFixed(0)} with it)`,
+        `${traffic.p95Ms.toFixed(0)} ms`,
+        traffic.p95Ms <= P95_MS_MAX,
+      ),
+      check(
+        'lines again once it is back',
+        `${again?.shipped} of ${again?.answers.length}`,
+        (again?.shipped ?? 0) >= (again?.answers.length ?? 1),
+      ),
+      check(
+        'all it took was well-formed',
+        loki.faults.length === 0 ? 'yes' : (loki.faults[0] ?? ''),
+        loki.faults.length === 0,
+      ),
+      ...checks,
+    ],
+  };
+}
+
+async function untilShipped({ lines }: LokiReceiver, count: number): Promise<void> {
+  for (let tries = 0; lines.length < count && tries < SHIPPED_TRIES; tries += 1) await sleep(100);
+}

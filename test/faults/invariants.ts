@@ -196,6 +196,8 @@ async function replayFaults(run: Run): Promise<string[]> {
 }
 
 async function isReplyStored({ stack }: Run, key: string): Promise<boolean> {
-  const { rowCount } = await stack.owner.query('select from idempotency_keys where key = $1 and body is not null', [key]);
+  const { rowCount } = await stack.owner.query('select from idempotency_keys where key = $1 and body is not null', [
+    key,
+  ]);
   return rowCount === 1;
 }

@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import * as z from 'zod';
 import { body, params, query } from '../../platform/http/validate.ts';
 import { ifMatchVersions, versionedEtag } from '../../platform/http/etag.ts';
-import { claimStatements, once, type Claim } from '../../platform/http/idempotency.ts';
+import { claimStatements, GUEST_KEY_LENGTH_MIN, once, type Claim } from '../../platform/http/idempotency.ts';
 import { operation } from '../../platform/http/operation.ts';
 import { reply } from '../../platform/http/reply.ts';
 import { uuid } from '../../platform/http/schema.ts';
@@ -35,8 +35,6 @@ import type { CartRow } from './queries/view.ts';
 
 const tag = 'Cart';
 const Path = z.object({ id: CartId });
-/** Guests of one address share a scope here: a key that two of them may both think of would hand over a cart. */
-const GUEST_KEY_LENGTH_MIN = 16;
 const headers = { 'If-Match': 'Refuse with 412 unless the cart still has this ETag.' };
 /** What the routes that change a cart have in common. */
 const changeOf = (summary: string, ...errors: ErrorCode[]) =>

@@ -88,7 +88,7 @@ export const checkoutRoutes = new Hono<AppEnv>()
     async (c) => {
       const input = c.req.valid('json');
       const deps = c.get('deps');
-      const claim = await claimOf(c, input.cart_id);
+      const claim = await claimOf(c, input.cart_id ?? null);
       const placed = await placeOrder(deps, c.get('actor'), input, claim);
       if ('replay' in placed) return replayResponse(c, placed.replay.status, placed.replay.body);
       const response = storeLater(c, claim, await answer(c, placed.order));

@@ -31,11 +31,15 @@ async function sha256(data: BufferSource): Promise<string> {
   return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', data)));
 }
 
+/** Guests of one address share a scope where they hold no capability: two of them may both think of a shorter key. */
+export const GUEST_KEY_LENGTH_MIN = 16;
+
 /**
  * The claim of a request that carries an Idempotency-Key, else null. The scope is the actor with method and path, so a
- * guest's is the address and the capability in the path; `capability` is one that travels in the body.
+ * guest's is the address and the capability in the path; `capability` is one that travels in the body, null where there is
+ * none: then a short key is told apart from that of others by the body itself, which a retry repeats.
  */
-export async function claimOf(c: AppContext, capability?: string): Promise<Claim | null> {
+export async function claimOf(c: AppContext, capability: string | null = ''): Promise<Claim | null> {
   const key = c.req.header('idempotency-key');
   if (key === undefined) return null;
   if (!KEY.test(key)) {
@@ -44,15 +48,17 @@ export async function claimOf(c: AppContext, capability?: string): Promise<Claim
     });
   }
   const actor = c.get('actor');
-  const held = actor.kind === 'guest' ? (capability ?? '') : '';
-  const who = [subjectOf(actor), c.req.method, c.req.path, held].join(' ');
   const bytes = await c.req.arrayBuffer();
+  const requestHash = await sha256(bytes);
+  const own = capability ?? (key.length < GUEST_KEY_LENGTH_MIN ? requestHash : '');
+  const held = actor.kind === 'guest' ? own : '';
+  const who = [subjectOf(actor), c.req.method, c.req.path, held].join(' ');
   const scope = await sha256(new TextEncoder().encode(who));
   const { config, ids } = c.get('deps');
   return {
     scope,
     key,
-    requestHash: await sha256(bytes),
+    requestHash,
     attempt: ids.uuid(),
     seal: replySeal(config.ORDER_TOKEN_SECRET, bytes, `${scope} ${key}`),
   };

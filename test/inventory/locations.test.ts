@@ -105,6 +105,21 @@ describe('an order is allocated', () => {
     expect((await order(stack, sku.id, 2)).body.errors).toMatchObject([{ requested: 2, available: 1 }]);
   });
 
+  test('from units that are there before any that have yet to come, whichever location is first', async () => {
+    const sku = await stocked(stack, 0);
+    const behind = await createLocation(clerk, { priority: 90 });
+    made(await clerk.patch(sku.path, { backorder_limit: 100 }));
+    await put(sku, behind, 50);
+    made(await order(stack, sku.id, 10));
+    expect(await reserved(sku, sku.locationId, behind.id)).toEqual([0, 10]);
+    // A location that gives of both holds them as one promise.
+    await put(sku, { id: sku.locationId }, 1);
+    made(await clerk.patch(`/inventory/${sku.id}/${behind.id}`, { backorder_limit: 5, safety_stock: 1 }));
+    const { id } = made(await order(stack, sku.id, 50));
+    expect(await reserved(sku, sku.locationId, behind.id)).toEqual([11, 49]);
+    expect(made(await clerk.get(`/reservations?order_id=${id}`)).data).toHaveLength(2);
+  });
+
   test('from none that is closed, whose stock is kept and promised to nobody more', async () => {
     const sku = await stocked(stack, 1);
     const { productId } = (

@@ -10,6 +10,7 @@ const LOG_FILE = 'src/platform/telemetry/log.ts';
 /** Everything that may lie at the top; a new entry is a decision, so it is made here. */
 const TOP_LEVEL = new Set([
   '.ci',
+  '.github',
   '.gitignore',
   '.oxfmtrc.json',
   '.oxlintrc.json',

@@ -4,6 +4,7 @@ import http, { type IncomingMessage, type RequestListener, type ServerResponse }
 import https from 'node:https';
 import { Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { createSecureContext } from 'node:tls';
 import type { Assets } from './assets.ts';
 import type { Forwarder } from './forward.ts';
 import { clientAddress } from './headers.ts';
@@ -110,8 +111,20 @@ export async function startFront(options: FrontOptions): Promise<Front> {
 
 const pause = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms).unref());
 
+/** Rejects with one sentence that names the variable at fault. */
 async function readTls({ cert, key }: TlsFiles): Promise<{ cert: Buffer; key: Buffer }> {
-  return { cert: await readFile(cert), key: await readFile(key) };
+  const read = (name: string, file: string) =>
+    readFile(file).catch((error: unknown) => {
+      throw new Error(`${name} cannot be read: ${error instanceof Error ? error.message : file}`);
+    });
+  const pair = { cert: await read('TLS_CERT_FILE', cert), key: await read('TLS_KEY_FILE', key) };
+  try {
+    createSecureContext(pair);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'unknown';
+    throw new Error(`TLS_CERT_FILE and TLS_KEY_FILE are no pair: ${reason}`, { cause: error });
+  }
+  return pair;
 }
 
 async function createServer(tls: TlsFiles | null, serve: RequestListener): Promise<http.Server | https.Server> {

@@ -19,13 +19,22 @@ export function eachLine(stream: Readable, take: (line: string) => void): void {
   });
 }
 
-/** What workerd says in its structured form: the message of a line of the Worker's, or of workerd itself. */
-export function messageOf(line: string): string {
+/** A line of workerd's structured log: the Worker's own line is the message, already in its form. */
+export function messageOf(line: string): string | null {
+  const said = parseObject(line);
+  return said !== null && typeof said['message'] === 'string' ? said['message'] : null;
+}
+
+export function isObject(text: string): boolean {
+  return parseObject(text) !== null;
+}
+
+function parseObject(text: string): Record<string, unknown> | null {
+  if (!text.startsWith('{')) return null;
   try {
-    const said: unknown = JSON.parse(line);
-    if (typeof said === 'object' && said !== null && 'message' in said) return String(said.message);
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : null;
   } catch {
-    // Not all that a program says is JSON.
+    return null;
   }
-  return line;
 }

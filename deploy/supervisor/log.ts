@@ -1,3 +1,4 @@
+import { isObject, messageOf } from './lines.ts';
 import type { LogSink } from './log-sink.ts';
 
 type Level = 'info' | 'warn' | 'error' | 'fatal';
@@ -39,4 +40,11 @@ export function lineOf(shape: LogShape, level: Level, msg: string, fields: Field
 /** Few and wanted: LOG_LEVEL, which thins out what requests say, does not apply to them. */
 export function createLog(shape: LogShape, sink: LogSink): Log {
   return { say: (level, msg, fields) => sink.write(lineOf(shape, level, msg, fields)) };
+}
+
+/** What workerd has said, as a line of the log: the Worker's are in their form, its own get one, so that all are alike. */
+export function lineFrom(shape: LogShape, said: string): string {
+  const message = messageOf(said);
+  const isReady = message !== null && (shape.LOG_FORMAT === 'console' || isObject(message));
+  return isReady ? message : lineOf(shape, 'error', 'workerd', { cause: message ?? said });
 }

@@ -7,8 +7,7 @@ import { loadAssets } from './assets.ts';
 import { createForwarder, type Forwarder } from './forward.ts';
 import { FIGURES, startFront, type Front, type TlsFiles } from './front.ts';
 import { trustedBy } from './headers.ts';
-import { messageOf } from './lines.ts';
-import { createLog, lineOf, type Log } from './log.ts';
+import { createLog, lineFrom, lineOf, type Log } from './log.ts';
 import { openLogSink, type LogSink } from './log-sink.ts';
 import { readSettings, shapeOf, type Settings } from './settings.ts';
 import { lockFolder } from './state-lock.ts';
@@ -88,7 +87,7 @@ async function startWorker(
     runDir,
     plan: { bundleDir: settings.bundleDir, objectsDir, bindings: names, authorities: getCACertificates('default') },
     environment: settings.bindings,
-    onLine: (line) => sink.write(messageOf(line)),
+    onLine: (said) => sink.write(lineFrom(settings.shape, said)),
     log,
   });
   ends.push(() => workerd.stop());

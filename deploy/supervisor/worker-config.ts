@@ -1,5 +1,5 @@
-/** As in wrangler.toml, which a test holds this against: the bundle is made for these. */
-export const COMPATIBILITY = { date: '2026-10-01', flags: ['nodejs_compat'] } as const;
+/** As in wrangler.toml, which a test holds this against. Its nodejs_compat is a default of that date: workerd says so. */
+export const COMPATIBILITY_DATE = '2026-10-01';
 
 /** Durable Object classes of the bundle by binding; the keys name their folders, so they never change. */
 const OBJECTS = [
@@ -50,8 +50,7 @@ function shopService({ bundleDir, bindings }: WorkerPlan): string {
   );
   return `(name = "shop", worker = (
     modules = [(name = "index.js", esModule = embed ${text(`${bundleDir}/index.js`)})],
-    compatibilityDate = ${text(COMPATIBILITY.date)},
-    compatibilityFlags = ${list(COMPATIBILITY.flags.map(text))},
+    compatibilityDate = ${text(COMPATIBILITY_DATE)},
     bindings = ${list([...values, ...objects])},
     durableObjectNamespaces = ${list(namespaces)},
     durableObjectStorage = (localDisk = "objects"),
@@ -61,7 +60,7 @@ function shopService({ bundleDir, bindings }: WorkerPlan): string {
 function starterService(): string {
   return `(name = "starter", worker = (
     modules = [(name = "starter.js", esModule = ${text(STARTER)})],
-    compatibilityDate = ${text(COMPATIBILITY.date)},
+    compatibilityDate = ${text(COMPATIBILITY_DATE)},
     bindings = [(name = "CLOCKWORK", durableObjectNamespace = (className = "Clockwork", serviceName = "shop"))],
   ))`;
 }

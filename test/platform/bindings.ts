@@ -1,7 +1,7 @@
 /** A configuration with every binding that has no default, and no other. */
 export const BINDINGS: Record<string, string> = {
   ENVIRONMENT: 'test',
-  DATABASE_URL: 'postgres://app:secret@db.example.test/shop',
+  DATABASE_URL: 'postgres://app:secret@db.example.test/shop?sslmode=require',
   UPSTASH_REDIS_REST_URL: 'https://redis.example.test',
   UPSTASH_REDIS_REST_TOKEN: 'token',
   JWT_ACCESS_SECRET: 'access-0123456789-abcdefghijklmnop',

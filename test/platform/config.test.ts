@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigError, parseConfig } from '../../src/platform/config.ts';
+import { bindings } from '../../src/platform/config/variables.ts';
 import { BINDINGS } from './bindings.ts';
 
 /** The faults of a configuration; none when it is good. */
@@ -21,9 +22,13 @@ const COMPANIONS = {
   STRIPE_SECRET_KEY: 'sk_test_0123456789abcdef',
   STRIPE_WEBHOOK_SECRET: 'whsec_0123456789abcdef',
   STRIPE_RETURN_URL: 'https://shop.example.test/paid',
+  JWT_ROTATED_AT: '2026-11-22T10:00:00Z',
+  MAIL_API_TOKEN: 'm'.repeat(8),
+  MAIL_FROM: 'shop@example.test',
+  OIDC_REDIRECT_URIS: 'https://shop.example.test/back',
 };
 
-const faultsWith = (changes: Record<string, string | undefined>) => faultsOf({ ...BINDINGS, ...changes });
+const faultsWith = (changes: Record<string, unknown>) => faultsOf({ ...BINDINGS, ...changes });
 
 describe('a binding that must be there', () => {
   test.each(Object.keys(BINDINGS))('%s is named when it is missing', (name) => {
@@ -42,31 +47,67 @@ describe('a binding that must be there', () => {
 });
 
 describe('a binding that is wrong is named', () => {
-  const wrong: [string, string][] = [
+  const wrong: [name: string, value: unknown][] = [
     ['ENVIRONMENT', 'prod'],
     ['SERVICE_NAME', 'x'.repeat(65)],
     ['SERVICE_VERSION', 'x'.repeat(65)],
+    ['BUILD_TIME', 'yesterday'],
+    ['BUILD_TIME', '2026-11-22T10:00:00'],
     ['DATABASE_URL', 'nope'],
     ['DATABASE_URL', 'https://db.example.test/shop'],
     ['DATABASE_ENDPOINT', 'postgres://db.example.test/shop'],
     ['DATABASE_TIMEOUT_MS', '99'],
     ['DATABASE_TIMEOUT_MS', 'soon'],
+    ['DATABASE_MAX_OPEN_CONNS', '0'],
+    ['DATABASE_MAX_IDLE_CONNS', '-1'],
+    ['DATABASE_MAX_IDLE_CONNS', '1001'],
+    ['DATABASE_CONN_MAX_LIFETIME', '0'],
+    ['TICK_INTERVAL', '3601'],
     ['UPSTASH_REDIS_REST_URL', 'redis://localhost:6379'],
+    // Any text but none is a token, and none is a missing one.
+    ['UPSTASH_REDIS_REST_TOKEN', { a: 1 }],
     ['REDIS_TIMEOUT_MS', '9'],
+    ['CACHE_TTL', '86401'],
     ['JWT_ACCESS_SECRET', 'short'],
     ['JWT_REFRESH_SECRET', 'short'],
     ['ORDER_TOKEN_SECRET', 'x'.repeat(31)],
+    ['ORDER_TOKEN_SECRET', 'ab'.repeat(16)],
+    ['ORDER_TOKEN_SECRET', 'generate-strong-random-secret-32-chars-min'],
+    ['JWT_ACCESS_SECRET_PREVIOUS', 'short'],
+    ['JWT_REFRESH_SECRET_PREVIOUS', 'short'],
+    ['JWT_ROTATED_AT', 'today'],
     ['JWT_ACCESS_TTL', '59'],
     ['JWT_REFRESH_TTL', '1.5'],
     ['RATE_LIMIT_ENABLED', 'yes'],
     ['RATE_LIMIT_PUBLIC', '0'],
     ['RATE_LIMIT_AUTHENTICATED', '-1'],
+    ['RATE_LIMIT_LOGIN', '0'],
+    ['RATE_LIMIT_REGISTER', '0'],
+    ['RATE_LIMIT_RESET', '0'],
+    ['RATE_LIMIT_ORDER', 'many'],
     ['RATE_LIMIT_WINDOW', '0'],
     ['TRUSTED_IP_HEADER', 'x-forwarded-for'],
     ['ALLOWED_ORIGINS', '*'],
     ['ALLOWED_ORIGINS', 'https://shop.example, shop.example'],
+    ['CREDENTIAL_ORIGINS', 'https://shop.example/path'],
     ['LOG_LEVEL', 'verbose'],
     ['LOG_FORMAT', 'xml'],
+    ['LOG_SAMPLE', '1.1'],
+    ['METRICS_TOKEN', 'short'],
+    ['METRICS_FLUSH_SECONDS', '0'],
+    ['REMOTE_WRITE_URL', 'nope'],
+    ['REMOTE_WRITE_USERNAME', 'x'.repeat(501)],
+    ['REMOTE_WRITE_PASSWORD', 1],
+    ['REMOTE_WRITE_LABELS', 'le=1'],
+    ['TRACING_ENABLED', '1'],
+    ['TRACING_EXPORTER', 'zipkin'],
+    ['OTLP_ENDPOINT', 'otel-collector:4317'],
+    ['OTLP_HEADERS', 'nothing'],
+    ['JAEGER_ENDPOINT', 'http://jaeger:14268/api/traces'],
+    ['TRACING_SAMPLING_RATE', '10'],
+    ['TRACING_SLOW_MS', '0'],
+    ['TRACE_PROPAGATION_HOSTS', '*'],
+    ['TRUSTED_TRACE_TOKEN', 'short'],
     ['PAYMENT_TEST_URL', 'nope'],
     ['PAYMENT_TEST_SECRET', 'short'],
     ['PAYMENT_TEST_WEBHOOK_SECRET', 'short'],
@@ -75,12 +116,26 @@ describe('a binding that is wrong is named', () => {
     ['STRIPE_WEBHOOK_SECRET', 'short'],
     ['STRIPE_RETURN_URL', '/paid'],
     ['STRIPE_API_BASE', 'nope'],
+    ['MAIL_API_URL', 'smtp://mail.example.test'],
+    ['MAIL_API_TOKEN', 'short'],
+    ['MAIL_FROM', 'x'],
+    ['MAIL_TIMEOUT_MS', '0'],
+    ['PASSWORD_RESET_URL', 'https://shop.example.test/reset'],
+    ['EMAIL_VERIFICATION_URL', 'https://shop.example.test/verify'],
+    ['ORDER_URL', '/orders/{token}'],
+    ['OIDC_PROVIDERS', 'none'],
+    ['OIDC_REDIRECT_URIS', 'https://shop.example.test/#fragment'],
+    ['OIDC_TIMEOUT_MS', '99'],
     ['EVENTS_URL', 'ftp://events.example.test'],
     ['EVENTS_SECRET', 'short'],
   ];
   test.each(wrong)('%s=%s', (name, value) => {
     const faults = faultsWith({ ...COMPANIONS, [name]: value });
     expect(faults.map((fault) => fault.split(' ', 1)[0])).toEqual([name]);
+  });
+
+  test('no variable is left out here', () => {
+    expect(new Set(wrong.map(([name]) => name))).toEqual(new Set(Object.keys(bindings.shape)));
   });
 });
 
@@ -115,6 +170,26 @@ describe('bindings that do not fit each other', () => {
   test('the test provider does not exist in production', () => {
     const faults = faultsWith({ ...COMPANIONS, ...url, ENVIRONMENT: 'production' });
     expect(faults).toEqual(['PAYMENT_TEST_URL must not be set in production']);
+  });
+
+  test.each([
+    ['', false],
+    ['?sslmode=disable', false],
+    ['?sslmode=prefer', false],
+    ['?sslmode=require', true],
+    ['?sslmode=verify-ca', true],
+    ['?channel_binding=require&sslmode=verify-full', true],
+  ])('in production a database address that ends in "%s" is taken: %s', (query, isTaken) => {
+    const fault = 'DATABASE_URL must have sslmode=require, verify-ca or verify-full in production';
+    const DATABASE_URL = `postgres://app:secret@db.example.test/shop${query}`;
+    expect(faultsWith({ ENVIRONMENT: 'production', DATABASE_URL })).toEqual(isTaken ? [] : [fault]);
+    expect(faultsWith({ DATABASE_URL })).toEqual([]);
+  });
+
+  test('idle connections are open ones', () => {
+    const both = { DATABASE_MAX_OPEN_CONNS: '10', DATABASE_MAX_IDLE_CONNS: '11' };
+    expect(faultsWith(both)).toEqual(['DATABASE_MAX_IDLE_CONNS must not exceed DATABASE_MAX_OPEN_CONNS']);
+    expect(faultsWith({ DATABASE_MAX_OPEN_CONNS: '10' })).toEqual([]);
   });
 
   test('are named along with all that is missing or wrong by itself', () => {
@@ -154,6 +229,10 @@ test('what is read has its types, its units and the defaults of the design', () 
   expect(parseConfig(BINDINGS)).toMatchObject({
     SERVICE_NAME: 'ecommerce-api',
     DATABASE_TIMEOUT_MS: 10_000,
+    DATABASE_MAX_OPEN_CONNS: 50,
+    DATABASE_MAX_IDLE_CONNS: 25,
+    DATABASE_CONN_MAX_LIFETIME: 3_600,
+    TICK_INTERVAL: 60,
     REDIS_TIMEOUT_MS: 500,
     JWT_ACCESS_TTL: 900,
     JWT_REFRESH_TTL: 604_800,

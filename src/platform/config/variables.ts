@@ -95,7 +95,7 @@ export const bindings = z.object({
   /** Share of the successful requests that get a line; whatever failed gets one. */
   LOG_SAMPLE: kind.fraction.default(1),
 
-  /** Bearer token of `/metrics`; without one there is no such route. */
+  /** Bearer token of `/metrics`; without one nobody reads it. */
   METRICS_TOKEN: kind.token(16).optional(),
   /** How long an isolate gathers counts before it sends them; what it loses when it dies. */
   METRICS_FLUSH_SECONDS: kind.seconds(1, 20).default(5),

@@ -23,6 +23,9 @@ export interface Shell {
   run(command: Command, options?: RunOptions): Promise<Result>;
 }
 
+/** Nobody is asked, nothing is told to others, and wrangler does not look for a newer one. */
+const QUIET = { CI: 'true', WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true' };
+
 /**
  * Programs of PATH, then of node_modules/.bin. Each has a process group of its own, so that Ctrl-C reaches the deployment
  * alone, which then decides what is to become of it.
@@ -39,7 +42,7 @@ export function createShell(cwd: string, out: NodeJS.WritableStream): Shell {
           cwd,
           detached: true,
           stdio: ['pipe', 'pipe', 'pipe'],
-          env: { ...process.env, PATH: path, CI: 'true', WRANGLER_SEND_METRICS: 'false', ...env },
+          env: { ...process.env, PATH: path, ...QUIET, ...env },
         });
         // A program that does not read it may be gone before it is written.
         child.stdin.on('error', () => undefined).end(input);

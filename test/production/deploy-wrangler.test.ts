@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createShell } from '../../deploy/cloudflare/shell.ts';
 import { currentVersion } from '../../deploy/cloudflare/wrangler.ts';
-import { startCloudflareApi } from './cloudflare-api.ts';
+import { startCloudflareApi, type Account } from './cloudflare-api.ts';
 import { releasedShop, ROOT, type Shop } from './deploy-fixture.ts';
 import { FRESH, OLD } from './deploy-server.ts';
 
@@ -19,16 +19,22 @@ function commitWorker(shop: Shop): void {
   shop.commit({ 'wrangler.toml': own, 'worker.js': worker, '.gitignore': '.wrangler\nnode_modules\n' });
 }
 
-async function cloudflare(shop: Shop, migrationTag: string | null) {
-  const api = await startCloudflareApi(shop.stateFile, { exists: true, migrationTag });
-  const env = { CLOUDFLARE_API_BASE_URL: api.url, CLOUDFLARE_API_TOKEN: 'token-1', CLOUDFLARE_ACCOUNT_ID: 'account-1' };
+async function cloudflare(shop: Shop, account: Account) {
+  const api = await startCloudflareApi(shop.stateFile, account);
+  const env = {
+    CLOUDFLARE_API_BASE_URL: api.url,
+    CLOUDFLARE_API_TOKEN: 'token-1',
+    CLOUDFLARE_ACCOUNT_ID: 'account-1',
+    // After a refusal wrangler would ask for a newer wrangler.
+    npm_config_registry: 'http://127.0.0.1:9',
+  };
   return { api, env };
 }
 
 test('uploads with its version and secrets, shifts the traffic in the order that keeps objects in place, sets the cron', async () => {
   const shop = await releasedShop({ stands: ['npm'] });
   commitWorker(shop);
-  const { api, env } = await cloudflare(shop, 'v1');
+  const { api, env } = await cloudflare(shop, { exists: true, migrationTag: 'v1' });
   const { code, output } = await shop.deploy(['--stages', '10,100'], undefined, env);
   expect(code, output).toBe(0);
   expect(api.unknown).toEqual([]);
@@ -64,7 +70,7 @@ test('uploads with its version and secrets, shifts the traffic in the order that
 test('wrangler refuses to upload beside a pending Durable Object migration, so it is deployed at once', async () => {
   const shop = await releasedShop({ stands: ['npm'] });
   commitWorker(shop);
-  const { api, env } = await cloudflare(shop, null);
+  const { api, env } = await cloudflare(shop, { exists: true, migrationTag: null });
   const { code, output } = await shop.deploy([], undefined, env);
   expect(code, output).toBe(0);
   expect(api.unknown).toEqual([]);
@@ -76,9 +82,8 @@ test('wrangler refuses to upload beside a pending Durable Object migration, so i
 test('a Worker that was never deployed is known as such', async () => {
   const shop = await releasedShop({ stands: ['npm'] });
   commitWorker(shop);
-  const api = await startCloudflareApi(shop.stateFile, { exists: false, migrationTag: null });
+  const { env } = await cloudflare(shop, { exists: false, migrationTag: null });
   const shell = createShell(shop.folder, process.stdout);
-  const env = { CLOUDFLARE_API_BASE_URL: api.url, CLOUDFLARE_API_TOKEN: 'token-1', CLOUDFLARE_ACCOUNT_ID: 'account-1' };
   const asked = { run: (command: readonly string[], options = {}) => shell.run(command, { ...options, env }) };
   expect(await currentVersion(asked, 'production')).toBeNull();
 });

@@ -9,6 +9,7 @@ import type { Workerd } from './workerd.ts';
 const IDLE_MS = 3_000;
 /** How long a request may wait for a Worker that is being started again. */
 const START_WAIT_MS = 5_000;
+const RETRY_MS = 50;
 /** How long work goes on whose client has left. */
 const ORPHAN_MS = 60_000;
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -52,32 +53,55 @@ export function createForwarder({ workerd, log, writeTimeoutMs }: ForwardOptions
     log.say('error', code, { ...base, status, duration_ms });
   };
 
-  const forward = async (exchange: Exchange): Promise<void> => {
+  /** One try; throws when the Worker is lost on the way. */
+  const attempt = async (exchange: Exchange, socketPath: string, startedAt: number): Promise<void> => {
     const { request, response } = exchange;
-    const startedAt = performance.now();
-    const socketPath = workerd.socket() ?? (await workerd.whenUp(START_WAIT_MS));
-    if (socketPath === null) return refuseAndSay(exchange, 'worker_starting', 'no worker', startedAt);
-    if (response.destroyed) return;
     const outgoing = send(agent, socketPath, exchange);
     const late = setTimeout(() => refuseAndSay(exchange, 'worker_slow', 'no reply in time', startedAt), writeTimeoutMs);
-    request.once('end', () => late.refresh());
-    response.once('close', () => {
+    const restartTimer = () => late.refresh();
+    const onClose = () => {
       clearTimeout(late);
       // An order goes on without its client; what changes nothing, or has not arrived in full, does not.
-      if (SAFE.has(request.method ?? '') || !request.complete) outgoing.destroy();
-    });
+      if (isSafe(request) || !request.complete) outgoing.destroy();
+    };
+    request.once('end', restartTimer);
+    response.once('close', onClose);
     try {
       await relay(outgoing, response);
     } catch (error) {
-      if (response.writableEnded || response.destroyed) return;
       clearTimeout(late);
-      const cause = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-      refuseAndSay(exchange, NEVER_SENT.has(cause) ? 'worker_starting' : 'worker_lost', cause, startedAt);
+      request.off('end', restartTimer);
+      response.off('close', onClose);
+      throw error;
+    }
+  };
+
+  const forward = async (exchange: Exchange): Promise<void> => {
+    const { request, response } = exchange;
+    const startedAt = performance.now();
+    const waitMs = () => startedAt + START_WAIT_MS - performance.now();
+    let cause = 'no worker';
+    while (!response.destroyed) {
+      const socketPath = await workerd.whenUp(waitMs());
+      if (socketPath === null || waitMs() <= 0) return refuseAndSay(exchange, 'worker_starting', cause, startedAt);
+      try {
+        return await attempt(exchange, socketPath, startedAt);
+      } catch (error) {
+        cause = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+      }
+      if (response.writableEnded) return;
+      const mayRepeat = NEVER_SENT.has(cause) || (isSafe(request) && !response.headersSent);
+      if (!mayRepeat && !response.destroyed) return refuseAndSay(exchange, 'worker_lost', cause, startedAt);
+      await pause(RETRY_MS);
     }
   };
   return { forward, close: () => agent.destroy() };
 }
 
+const isSafe = ({ method }: IncomingMessage): boolean => SAFE.has(method ?? '');
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** The body follows the connection: of a request that finds nobody, nothing is gone. */
 function send(agent: Agent, socketPath: string, { request, address, requestId }: Exchange): ClientRequest {
   const outgoing = sendRequest({
     agent,
@@ -87,7 +111,11 @@ function send(agent: Agent, socketPath: string, { request, address, requestId }:
     headers: requestHeaders(request, address, requestId),
     setHost: false,
   });
-  request.pipe(outgoing);
+  outgoing.once('socket', (socket) => {
+    const start = () => request.pipe(outgoing);
+    if (socket.connecting) socket.once('connect', start);
+    else start();
+  });
   return outgoing;
 }
 

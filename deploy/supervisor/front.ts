@@ -112,7 +112,7 @@ export async function startFront(options: FrontOptions): Promise<Front> {
 const pause = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms).unref());
 
 /** Rejects with one sentence that names the variable at fault. */
-async function readTls({ cert, key }: TlsFiles): Promise<{ cert: Buffer; key: Buffer }> {
+export async function readTls({ cert, key }: TlsFiles): Promise<{ cert: Buffer; key: Buffer }> {
   const read = (name: string, file: string) =>
     readFile(file).catch((error: unknown) => {
       throw new Error(`${name} cannot be read: ${error instanceof Error ? error.message : file}`);

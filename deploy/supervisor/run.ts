@@ -5,7 +5,7 @@ import { getCACertificates } from 'node:tls';
 import { ConfigError } from '../../src/platform/config.ts';
 import { loadAssets } from './assets.ts';
 import { createForwarder, type Forwarder } from './forward.ts';
-import { FIGURES, startFront, type Front, type TlsFiles } from './front.ts';
+import { FIGURES, readTls, startFront, type Front, type TlsFiles } from './front.ts';
 import { trustedBy } from './headers.ts';
 import { createLog, lineFrom, lineOf, type Log } from './log.ts';
 import { openLogSink, type LogSink } from './log-sink.ts';
@@ -56,11 +56,13 @@ async function startReplica(settings: Settings, ends: (() => Promise<unknown>)[]
   const log = createLog(shape, sink);
   process.on('SIGUSR1', () => void sink.reopen().catch((error: unknown) => sayFault(log, 'log not reopened', error)));
   const assets = await loadAssets(settings.assetsDir);
-  const isTrusted = trustedBy(host.TRUSTED_PROXIES);
+  const tls = tlsFiles(settings);
+  // Before the Worker runs: a certificate that is not good has changed nothing then.
+  if (tls !== null) await readTls(tls);
   const workerd = await startWorker(settings, sink, log, ends);
   const forwarder = createForwarder({ workerd, log, writeTimeoutMs: FIGURES.writeTimeoutMs });
   ends.push(() => Promise.resolve(forwarder.close()));
-  const tls = tlsFiles(settings);
+  const isTrusted = trustedBy(host.TRUSTED_PROXIES);
   const front = await startFront({ port: host.PORT, tls, isTrusted, assets, forwarder });
   process.on(
     'SIGHUP',

@@ -28,9 +28,7 @@ export interface WorkerdOptions {
 }
 
 export interface Workerd {
-  /** The socket to send to; null while there is no Worker. */
-  socket(): string | null;
-  /** The same as soon as there is one; null after `timeoutMs`, and when it is not to come back. */
+  /** The socket to send to, as soon as there is a Worker; null after `timeoutMs`, and when none is to come back. */
   whenUp(timeoutMs: number): Promise<string | null>;
   /** SIGTERM, after a while SIGKILL; resolves when its last line was read. */
   stop(): Promise<void>;
@@ -66,6 +64,11 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
       await started.ended;
       throw error;
     }
+    // Known before the last of its lines is read.
+    started.child.once('exit', () => {
+      serving = null;
+      up = Promise.withResolvers();
+    });
     serving = started.socket;
     up.resolve(serving);
     return started;
@@ -90,8 +93,6 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
     while (watched !== null) {
       const startedAt = performance.now();
       const cause = await watched.ended;
-      up = Promise.withResolvers();
-      serving = null;
       const wasSteady = performance.now() - startedAt > STEADY_MS;
       delayMs = wasSteady ? BACKOFF_MS.first : Math.min(2 * delayMs, BACKOFF_MS.max);
       watched = await restart(cause, delayMs);
@@ -103,8 +104,10 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
   const supervision = supervise(await start());
 
   return {
-    socket: () => serving,
-    whenUp: (timeoutMs) => Promise.race([up.promise, pause(timeoutMs).then(() => null)]),
+    async whenUp(timeoutMs) {
+      if (serving !== null || timeoutMs <= 0) return serving;
+      return await Promise.race([up.promise, pause(timeoutMs).then(() => null)]);
+    },
     async stop() {
       isStopping = true;
       if (running !== null) await end(running);

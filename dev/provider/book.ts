@@ -7,14 +7,18 @@ import {
   type EventType,
   type PaymentIntent,
   type Refund,
+  type Subject,
 } from './shapes.ts';
 
-const TOKENS = new Set(['tok_ok', 'tok_declined', 'tok_requires_action', 'tok_error', 'tok_timeout']);
+/** Refunds of this one take their time: see `closeRefund`. */
+const SLOW_REFUND = 'tok_refund_pending';
+const TOKENS = new Set(['tok_ok', 'tok_declined', 'tok_requires_action', 'tok_error', 'tok_timeout', SLOW_REFUND]);
 /** What Stripe calls the cards of its test mode that do the same. */
 const CARDS: Record<string, string> = {
   pm_card_visa: 'tok_ok',
   pm_card_visa_chargeDeclined: 'tok_declined',
   pm_card_threeDSecure2Required: 'tok_requires_action',
+  pm_card_pendingRefund: SLOW_REFUND,
 };
 const DECLINED = {
   type: 'card_error',
@@ -29,9 +33,10 @@ export class Book {
   readonly refunds: Refund[] = [];
   readonly disputes = new Map<string, Dispute>();
   readonly #baseUrl: () => string;
-  readonly #changed: (type: EventType, subject: PaymentIntent | Dispute) => void;
+  readonly #changed: (type: EventType, subject: Subject) => void;
+  readonly #slowRefunds = new Set<string>();
 
-  constructor(baseUrl: () => string, changed: (type: EventType, subject: PaymentIntent | Dispute) => void) {
+  constructor(baseUrl: () => string, changed: (type: EventType, subject: Subject) => void) {
     this.#baseUrl = baseUrl;
     this.#changed = changed;
   }
@@ -45,6 +50,7 @@ export class Book {
       throw invalid('confirm', 'This provider only confirms at once: confirm=true.');
     const intent = newIntent(params);
     this.intents.set(intent.id, intent);
+    if (token === SLOW_REFUND) this.#slowRefunds.add(intent.id);
     if (token === 'tok_requires_action') {
       intent.status = 'requires_action';
       const url = `${this.#baseUrl()}/authenticate/${intent.id}`;
@@ -124,12 +130,23 @@ export class Book {
       amount,
       currency: intent.currency,
       payment_intent: intent.id,
-      status: 'succeeded',
+      status: this.#slowRefunds.has(intent.id) ? 'pending' : 'succeeded',
       metadata: metadataOf(params),
       created: now(),
     };
     this.refunds.push(refund);
-    this.#changed('charge.refunded', intent);
+    if (refund.status === 'pending') this.#changed('refund.created', refund);
+    else this.#changed('charge.refunded', intent);
+    return refund;
+  }
+
+  /** What becomes of a refund in the end: it may fail as well after it had succeeded. */
+  closeRefund(id: string, status: 'succeeded' | 'failed'): Refund {
+    const refund = this.refunds.find((each) => each.id === id);
+    if (!refund || refund.status === 'failed') throw invalid('refund', `No such refund that could change: ${id}`);
+    refund.status = status;
+    if (status === 'failed') this.get(refund.payment_intent).amount_refunded -= refund.amount;
+    this.#changed(status === 'failed' ? 'refund.failed' : 'refund.updated', refund);
     return refund;
   }
 

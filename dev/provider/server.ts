@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { authenticationPage } from './bank-page.ts';
 import { Book, metadataOf } from './book.ts';
 import { IdempotencyKeys, type Reply } from './idempotency.ts';
+import { type Page, pageOf } from './pages.ts';
 import { type Script, takeScript } from './script.ts';
 import { type Charge, invalid, Refusal } from './shapes.ts';
 import { WEBHOOK_MODES, type WebhookEvent, type WebhookMode, Webhooks } from './webhooks.ts';
@@ -177,7 +178,7 @@ function act({ book, keys, webhooks }: Provider, call: Call): Reply {
     case 'POST /v1/refunds':
       return ok(book.refund(call.params));
     case 'GET /v1/refunds':
-      return ok(list(book.refundsOf(call.query.get('payment_intent') ?? '')));
+      return ok(pageOf(book.refundsOf(call.query.get('payment_intent') ?? ''), call.query));
     case 'GET /v1/events':
       return ok(list([...webhooks.events].reverse()));
     case `GET /v1/events/${event?.id}`:
@@ -197,6 +198,10 @@ async function control({ book, scripts, webhooks }: Provider, call: Call): Promi
     case 'POST /_disputes/close': {
       const { id, status }: { id: string; status: 'won' | 'lost' } = parseJson(call.body);
       return ok(book.closeDispute(id, status));
+    }
+    case 'POST /_refunds/close': {
+      const { id, status }: { id: string; status: 'succeeded' | 'failed' } = parseJson(call.body);
+      return ok(book.closeRefund(id, status));
     }
     case 'POST /_script':
       scripts.push(readScript(call.body));
@@ -277,7 +282,7 @@ function ok(body: unknown): Reply {
   return { status: 200, body: structuredClone(body) };
 }
 
-function list(data: unknown[]): { object: 'list'; data: unknown[]; has_more: false } {
+function list(data: unknown[]): Page {
   return { object: 'list', data, has_more: false };
 }
 

@@ -22,7 +22,7 @@ export interface Refund {
   amount: number;
   currency: string;
   payment_intent: string;
-  status: 'succeeded';
+  status: 'succeeded' | 'pending' | 'failed';
   metadata: Record<string, string>;
   created: number;
 }
@@ -39,12 +39,18 @@ export interface Dispute {
   created: number;
 }
 
+/** What an event is about. */
+export type Subject = PaymentIntent | Refund | Dispute;
+
 export type EventType =
   | 'payment_intent.succeeded'
   | 'payment_intent.payment_failed'
   | 'payment_intent.amount_capturable_updated'
   | 'payment_intent.canceled'
   | 'charge.refunded'
+  | 'refund.created'
+  | 'refund.updated'
+  | 'refund.failed'
   | 'charge.dispute.created'
   | 'charge.dispute.closed';
 

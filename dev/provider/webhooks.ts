@@ -1,14 +1,14 @@
 import { createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId, now } from './book.ts';
-import type { Dispute, EventType, PaymentIntent } from './shapes.ts';
+import type { EventType, Subject } from './shapes.ts';
 
 export interface WebhookEvent {
   id: string;
   object: 'event';
   type: EventType;
   created: number;
-  data: { object: PaymentIntent | Dispute };
+  data: { object: Subject };
 }
 
 /** send: at once. duplicate: at once, twice. hold: at flush, in order. reverse: at flush, newest first. */
@@ -35,7 +35,7 @@ export class Webhooks {
     this.url = url;
   }
 
-  emit(type: EventType, subject: PaymentIntent | Dispute): void {
+  emit(type: EventType, subject: Subject): void {
     const data = { object: structuredClone(subject) };
     const event: WebhookEvent = { id: newId('evt'), object: 'event', type, created: now(), data };
     this.events.push(event);

@@ -153,7 +153,7 @@ describe('an outcome that nobody knows', () => {
 });
 
 describe('what the provider refuses', () => {
-  test('is answered with 402 and its reason, again with the same key, and leaves the payment as it was', async () => {
+  test('is answered with 402 and its reason, again with the same key, and it is written why', async () => {
     const payment = await placePaid(stack, AUTHORIZED);
     await atProvider(stack, `/v1/payment_intents/${payment.reference}/cancel`);
     const refused = await shop.ask('capture', payment, {}, { key: 'refused' });
@@ -162,8 +162,9 @@ describe('what the provider refuses', () => {
       body: { code: 'payment_declined', reason: 'payment_intent_unexpected_state' },
     });
     expect((await shop.ask('capture', payment, {}, { key: 'refused' })).body.code).toBe('payment_declined');
-    expect((await ledgerOf(stack, payment)).at(-1)).toBe(`capture failure ${payment.total}`);
-    expect(await eventsOf(stack, payment.id)).toEqual(['payment.capture_failed']);
+    const [, ...ended] = (await ledgerOf(stack, payment)).slice(2);
+    expect(ended).toEqual([`capture failure ${payment.total}`, `void success ${payment.total}`]);
+    expect(await eventsOf(stack, payment.id)).toEqual(['payment.capture_failed', 'payment.voided']);
     expect(stack.payments.exchanges.filter(isVerb('/capture'))).toHaveLength(1);
     await stack.provider.flushWebhooks();
     expect(await shop.get(payment)).toMatchObject({ status: 'voided' });

@@ -1,11 +1,11 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createSku, expireLeases, ordersOf, pay, placeOrder, readyCart, stockOf } from '../support/shop.ts';
-import { isCharge } from '../support/order-path.ts';
 import { createStaff } from '../support/staff.ts';
 import { startStack, type Stack } from '../support/stack.ts';
 import {
+  atProvider,
   AUTHORIZED,
+  BY_HAND,
   CAPTURED,
   chargeOf,
   isVerb,
@@ -73,12 +73,13 @@ describe('requests in doubt', () => {
     const payment = await placePaid(stack, CAPTURED);
     stack.payments.inject(isRefund, 'drop_request');
     await shop.ask('refund', payment, { amount: 300 });
-    const { rows } = await stack.owner.query('select count(*)::int from payment_request_leases');
-    expect(rows[0].count).toBeGreaterThan(0);
+    expect(await waitOf(payment)).toMatchObject({ attempts: 1 });
     expect(await shop.get(payment)).toMatchObject({ in_doubt: true });
     await untilNextLook(stack);
     await tick(stack);
     expect(await shop.get(payment)).toMatchObject({ in_doubt: false, refunded_amount: 300 });
+    // Nothing looks at it any more.
+    expect(await waitOf(payment)).toBeUndefined();
   });
 
   test('whose worker crashed after the batch are asked for by the tick', async () => {
@@ -110,31 +111,17 @@ describe('requests in doubt', () => {
   });
 });
 
-describe('a charge in doubt for longer than a provider keeps its keys', () => {
-  async function inDoubt(fault: 'drop_request' | 'drop_reply') {
-    const sku = await createSku(stack, { stock: 5 });
-    const cart = await readyCart(stack, [{ sku_id: sku.id, quantity: 1 }]);
-    stack.payments.inject(isCharge, fault);
-    expect((await placeOrder(stack, cart.id, pay('tok_ok'), { key: `old-${fault}` })).status).toBe(503);
-    await stack.owner.query(`update orders set created_at = now() - interval '21 hours' where cart_id = $1`, [cart.id]);
-    await expireLeases(stack);
-    stack.payments.clear();
-    await tick(stack);
-    expect(stack.payments.exchanges.filter(isCharge)).toEqual([]);
-    return { cart, sku: sku.id, orders: await ordersOf(stack, cart.id) };
-  }
-
-  test('that was made is found by our id, and the order is confirmed', async () => {
-    const { orders, sku } = await inDoubt('drop_reply');
-    expect(orders).toMatchObject([{ status: 'confirmed' }]);
-    expect(await stockOf(stack, sku)).toEqual({ on_hand: 4, reserved: 0 });
-  });
-
-  test('that was never made is not made any more: the order failed, its stock is on offer', async () => {
-    const { orders, sku } = await inDoubt('drop_request');
-    expect(orders).toMatchObject([{ status: 'failed' }]);
-    expect(await stockOf(stack, sku)).toEqual({ on_hand: 5, reserved: 0 });
-  });
+test('only what is in doubt is looked at again: a request has a lease no longer than until its result', async () => {
+  const [captured, refused, byHand] = [
+    await placePaid(stack, AUTHORIZED),
+    await placePaid(stack, AUTHORIZED),
+    await placePaid(stack, BY_HAND),
+  ];
+  await shop.ask('capture', captured);
+  await atProvider(stack, `/v1/payment_intents/${refused.reference}/cancel`);
+  expect(await shop.ask('capture', refused)).toMatchObject({ status: 402 });
+  await shop.ask('capture', byHand);
+  for (const payment of [captured, refused, byHand]) expect(await waitOf(payment)).toBeUndefined();
 });
 
 test('the Worker may append to the ledger and change nothing in it', async () => {

@@ -10,6 +10,7 @@ import {
   appendTransaction,
   noteProviderState,
   onlineProvider,
+  reconcileAuthorized,
   type NewTransaction,
   type Outcome,
 } from '../payments/index.ts';
@@ -25,15 +26,37 @@ import {
   takeOverKeys,
   type TakenOrder,
 } from './queries.ts';
+import { renewLease, searchAge } from './statements.ts';
 
 const NEVER_ASKED: Outcome = { status: 'declined', reference: null, reason: 'abandoned' };
+
+/** Asking to charge again could charge twice by now. A search is minutes late, and the charge may be so young as well. */
+async function searchCharge(deps: Deps, { id, payment }: TakenOrder): Promise<Outcome> {
+  const found = await onlineProvider(deps, payment.provider).search(payment.id);
+  if (found) return found;
+  const [[age]] = await deps.db.read(searchAge(id));
+  return age?.is_believed ? NEVER_ASKED : { status: 'unknown', cause: 'not found yet' };
+}
+
+/**
+ * Refused when the money was taken in this very moment; what is only authorized by then is given up all the same, and the
+ * order fails. Whoever was overtaken before it must not do that to an order that somebody else has confirmed.
+ */
+async function giveUp(deps: Deps, { id, attempt, payment }: TakenOrder, reference: string): Promise<Outcome> {
+  const [[held]] = await deps.db.writeResent(renewLease(id, attempt));
+  if (!held) return { status: 'unknown', cause: 'overtaken' };
+  const provider = onlineProvider(deps, payment.provider);
+  await provider.void(reference, { key: `abandon-${payment.id}` });
+  const now = await provider.find(reference);
+  return now.status === 'requires_action' ? { status: 'unknown', cause: 'not given up yet' } : now;
+}
 
 /** The provider is asked for the state when it knows the payment, else to charge: both are safe to repeat. */
 async function askProvider(deps: Deps, order: TakenOrder): Promise<Outcome> {
   const { payment } = order;
   const provider = onlineProvider(deps, payment.provider);
   if (payment.provider_reference === null) {
-    if (order.is_stale) return (await provider.search(payment.id)) ?? NEVER_ASKED;
+    if (order.is_stale) return await searchCharge(deps, order);
     return await provider.pay({
       paymentId: payment.id,
       orderId: order.id,
@@ -45,25 +68,17 @@ async function askProvider(deps: Deps, order: TakenOrder): Promise<Outcome> {
   }
   const outcome = await provider.find(payment.provider_reference);
   if (outcome.status !== 'requires_action' || !order.is_abandoned) return outcome;
-  await provider.void(payment.provider_reference, { key: `abandon-${payment.id}` });
-  // Refused when the buyer came back in this very moment: what the provider says now counts.
-  const now = await provider.find(payment.provider_reference);
-  return now.status === 'requires_action' ? { status: 'unknown', cause: 'not given up yet' } : now;
+  return await giveUp(deps, order, payment.provider_reference);
 }
 
-/** Money of another amount or currency than the order's is no payment of it. */
+/** Money of another amount or currency than the order's is no payment of it; a part that people took of it is. */
 function checkAmount(outcome: Outcome, { payment }: TakenOrder): Outcome {
   if (outcome.status !== 'captured' && outcome.status !== 'authorized') return outcome;
-  if (outcome.amount === payment.amount && outcome.currency === payment.currency) return outcome;
-  const told = `${outcome.amount} ${outcome.currency}`;
+  const isPart = outcome.status === 'captured' && outcome.amount > 0 && outcome.amount < outcome.intended;
+  const whole = isPart ? outcome.intended : outcome.amount;
+  if (whole === payment.amount && outcome.currency === payment.currency) return outcome;
+  const told = `${whole} ${outcome.currency}`;
   return { status: 'unknown', cause: `${told} differs from ${payment.amount} ${payment.currency}` };
-}
-
-/** The ledger says what happened; until something has, it says what was asked for. */
-function kindOf(outcome: Outcome, asked: 'automatic' | 'manual'): 'authorize' | 'capture' {
-  if (outcome.status === 'captured') return 'capture';
-  if (outcome.status === 'authorized') return 'authorize';
-  return asked === 'manual' ? 'authorize' : 'capture';
 }
 
 function finishStatements(deps: Deps, order: TakenOrder, outcome: Outcome): Sql[] {
@@ -75,26 +90,39 @@ function finishStatements(deps: Deps, order: TakenOrder, outcome: Outcome): Sql[
     cart: { id: order.cart_id, currency: order.currency },
     totals: { total: order.total },
   };
-  const append = (result: NewTransaction['outcome'], reference: string | null, reason: string | null = null) =>
-    appendTransaction({
-      id: deps.ids.uuid(),
-      payment_id: payment.id,
-      kind: kindOf(outcome, payment.capture),
-      outcome: result,
-      amount: payment.amount,
-      provider_reference: reference,
-      reason,
-    });
+  const asked = payment.capture === 'manual' ? 'authorize' : 'capture';
+  const append = (
+    result: NewTransaction['outcome'],
+    reference: string | null,
+    { kind = asked, amount = payment.amount, reason = null }: Partial<NewTransaction> = {},
+  ) => {
+    const row = { kind, amount, reason, outcome: result, provider_reference: reference };
+    return appendTransaction({ id: deps.ids.uuid(), payment_id: payment.id, ...row });
+  };
   const note = (reference: string | null, settled: boolean) =>
     noteProviderState(payment.id, { reference, nextAction: null, settled });
 
   switch (outcome.status) {
-    case 'captured':
+    case 'captured': {
+      const { reference, amount } = outcome;
+      // What others captured before it was learned here had been authorized whole.
+      const isInTwo = payment.capture === 'manual' || amount < payment.amount;
+      return [
+        ...(isInTwo ? [append('success', reference, { kind: 'authorize' })] : []),
+        append('success', reference, { kind: 'capture', amount }),
+        note(reference, true),
+        ...confirmStatements(finished),
+      ];
+    }
     case 'authorized':
-      return [append('success', outcome.reference), note(outcome.reference, true), ...confirmStatements(finished)];
+      return [
+        append('success', outcome.reference, { kind: 'authorize' }),
+        note(outcome.reference, true),
+        ...confirmStatements(finished),
+      ];
     case 'declined':
       return [
-        append('failure', outcome.reference, outcome.reason),
+        append('failure', outcome.reference, { reason: outcome.reason }),
         note(outcome.reference, true),
         ...failStatements(finished),
       ];
@@ -149,6 +177,8 @@ export async function settle(deps: Deps, order: TakenOrder): Promise<OrderRow> {
   } catch (error) {
     if (!(error instanceof FenceLost) && !(error instanceof AlreadyApplied)) throw error;
   }
+  // A void that reached the provider late may have ended what another attempt had confirmed: that is written down.
+  if (outcome.status === 'declined') await reconcileAuthorized(deps, order.payment);
   return await readOrder(deps, order.id);
 }
 

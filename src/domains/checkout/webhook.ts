@@ -31,20 +31,27 @@ function inDoubt(message: string): AppError {
   return new AppError('payment_in_doubt', message, { retryAfterS: RETRY_S });
 }
 
+function assertKnown(isKnown: boolean): void {
+  if (!isKnown) throw inDoubt('What was told could not be looked up. Deliver again.');
+}
+
 /** An order that waits for its payment is settled; of one that is placed, what was told is written down. */
 async function apply(deps: Deps, payment: PaymentRow, event: WebhookEvent): Promise<void> {
   const order = await resume(deps, payment.order_id);
   if (order.status === 'pending' && order.lease_live) {
     throw new AppError('idempotency_in_flight', 'The order is being settled. Deliver again.', { retryAfterS: 5 });
   }
-  if (order.status === 'failed') return await returnLatePayment(deps, payment);
+  const isRefund = event.type.includes('refund');
+  if (order.status === 'failed') {
+    // An order that failed since nobody knew its payment has no name of it yet.
+    const named = { ...payment, provider_reference: payment.provider_reference ?? event.paymentReference };
+    await returnLatePayment(deps, named);
+    return isRefund ? assertKnown(await reconcileRefunds(deps, named)) : undefined;
+  }
   if (event.dispute) return await applyDispute(deps, payment, event.dispute);
   const isLearned = order.status !== 'pending' || (answerOf(order) === 'waiting' && !ENDS.test(event.type));
   if (!isLearned) throw inDoubt('The payment could not be looked up. Deliver again.');
-  const isKnown = event.type.includes('refund')
-    ? await reconcileRefunds(deps, payment)
-    : await reconcileAuthorized(deps, payment);
-  if (!isKnown) throw inDoubt('What was told could not be looked up. Deliver again.');
+  assertKnown(isRefund ? await reconcileRefunds(deps, payment) : await reconcileAuthorized(deps, payment));
 }
 
 /** True when it is applied for good. An event of a payment that nobody knows here stays, and is looked at again. */

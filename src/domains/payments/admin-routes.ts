@@ -20,6 +20,7 @@ import { CaptureInput, PaymentDetail, PaymentList, PaymentQuery, RefundInput, Vo
 const tag = 'Payments';
 const Path = z.object({ id: uuid });
 const members = {
+  from: z.string().optional(),
   legal: z.array(z.string()).optional(),
   left: z.int().optional(),
   reason: z.string().nullish(),

@@ -8,6 +8,7 @@ export {
   noteProviderState,
   paymentOfEvent,
   recordReturn,
+  returnOf,
   removeAppliedWebhooks,
   removeUnappliedWebhooks,
   storeWebhook,
@@ -18,8 +19,9 @@ export {
 export { PAYMENT_STATUSES, paymentState, type TransactionRow } from './rules.ts';
 export { paymentAdminRoutes } from './admin-routes.ts';
 export { insertRefund, openRequest, removeSettledLeases } from './queries/requests.ts';
+export { hasFailedSince } from './queries/told.ts';
 export { applyDispute, reconcileAuthorized, reconcileRefunds } from './told.ts';
 export { assertSettled, settleOpenRequests, settleRequest } from './requests.ts';
 export { assertManualAllowed, onlineProvider, type ProviderName } from './service.ts';
-export type { Outcome, WebhookEvent } from './provider.ts';
+export { outcomeOfRefund, type Outcome, type WebhookEvent } from './provider.ts';
 export { RefundReason } from './schema.ts';

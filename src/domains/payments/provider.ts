@@ -1,6 +1,7 @@
 /** What a provider says of a payment. Amounts are integer minor units of the payment's currency. */
 export type Outcome =
-  | { status: 'captured'; reference: string; amount: number; currency: string }
+  /** `amount` of what was `intended`: less, when somebody took only a part of it. */
+  | { status: 'captured'; reference: string; amount: number; intended: number; currency: string }
   | { status: 'authorized'; reference: string; amount: number; currency: string }
   | { status: 'requires_action'; reference: string; nextAction: NextAction }
   | { status: 'processing'; reference: string }
@@ -75,7 +76,7 @@ export interface PaymentProvider {
   /** Gives a payment up that is authorized or waits for its buyer; one that has gone through stays as it is. */
   void(reference: string, request: { key: string }): Promise<RequestOutcome>;
   refund(reference: string, request: { amount: number; key: string }): Promise<RequestOutcome>;
-  /** The newest 100 refunds, whoever asked for them; null when the provider does not say. */
+  /** All refunds, whoever asked for them; null when the provider does not say, or has too many to look through. */
   refunds(reference: string): Promise<ProviderRefund[] | null>;
   /** Null when signature or timestamp do not hold. */
   readWebhook(headers: Headers, body: string): Promise<WebhookEvent | null>;

@@ -1,10 +1,12 @@
 import type { Deps } from '../../platform/deps.ts';
+import type { Sql } from '../../platform/db/sql.ts';
 import { forEachAtOnce } from '../../platform/at-once.ts';
 import { AppError } from '../../platform/errors.ts';
 import { describeCause } from '../../platform/http/problem.ts';
 import { loggableId, redact } from '../../platform/telemetry/redact.ts';
 import { emitEventIf } from '../events/index.ts';
-import { outcomeOfRefund, type PaymentProvider, type RequestOutcome } from './provider.ts';
+import { endOfAuthorization, writeTold } from './ledger.ts';
+import { outcomeOfRefund, type Outcome, type PaymentProvider, type RequestOutcome } from './provider.ts';
 import {
   appendResult,
   DONE,
@@ -34,27 +36,30 @@ async function refund(provider: PaymentProvider, { provider_reference, ...reques
   return await provider.refund(provider_reference, { amount: request.amount, key: request.id });
 }
 
+interface Answer {
+  outcome: RequestOutcome;
+  /** Of the payment, after a refusal. */
+  state?: Outcome;
+}
+
 /** A refusal may come because it was done before, under a key that is forgotten or by hand: the state tells. */
-async function confirmRefusal(
-  provider: PaymentProvider,
-  request: Asked,
-  refused: RequestOutcome,
-): Promise<RequestOutcome> {
-  if (refused.status !== 'failure') return refused;
+async function confirmRefusal(provider: PaymentProvider, request: Asked, outcome: RequestOutcome): Promise<Answer> {
+  if (outcome.status !== 'failure') return { outcome };
   const state = await provider.find(request.provider_reference);
-  if (state.status === 'unknown') return state;
+  if (state.status === 'unknown') return { outcome: state };
   const isDone =
     request.kind === 'void'
       ? state.status === 'declined' && state.reason === 'canceled'
       : state.status === 'captured' && state.amount === request.amount;
-  return isDone ? { status: 'success', reference: request.provider_reference } : refused;
+  return isDone ? { outcome: { status: 'success', reference: request.provider_reference } } : { outcome, state };
 }
 
-async function ask(deps: Deps, request: OpenRequestRow): Promise<RequestOutcome> {
+async function ask(deps: Deps, request: OpenRequestRow): Promise<Answer> {
   const { provider_reference, id: key, amount } = request;
+  const unknown = (cause: string): Answer => ({ outcome: { status: 'unknown', cause } });
   const provider = providerIfAvailable(deps, request.provider);
-  if (!provider) return { status: 'unknown', cause: 'the provider is not set up here any more' };
-  if (provider_reference === null) return { status: 'unknown', cause: 'the provider has not named the payment yet' };
+  if (!provider) return unknown('the provider is not set up here any more');
+  if (provider_reference === null) return unknown('the provider has not named the payment yet');
   const asked = { ...request, provider_reference };
   switch (request.kind) {
     case 'capture':
@@ -62,13 +67,43 @@ async function ask(deps: Deps, request: OpenRequestRow): Promise<RequestOutcome>
     case 'void':
       return await confirmRefusal(provider, asked, await provider.void(provider_reference, { key }));
     case 'refund':
-      return await refund(provider, asked);
+      return { outcome: await refund(provider, asked) };
   }
 }
 
+type Known = Exclude<RequestOutcome, { status: 'unknown' }>;
+
+function resultStatements({ ids }: Deps, request: OpenRequestRow, outcome: Known): Sql[] {
+  const isDone = outcome.status === 'success';
+  const id = ids.uuid();
+  const { reference, status } = outcome;
+  return [
+    ...appendResult({ id, requestId: request.id, outcome: status, reference, reason: isDone ? null : outcome.reason }),
+    emitEventIf(hasResult(id), {
+      id: ids.uuid(),
+      type: isDone ? DONE[request.kind] : `payment.${request.kind}_failed`,
+      aggregateId: request.payment_id,
+      payload: { order_id: request.order_id, amount: request.amount, currency: request.currency },
+    }),
+  ];
+}
+
+/** Refused because others were faster: in one batch with the refusal it is written what they did, and what follows. */
+async function recordRefusal(deps: Deps, request: OpenRequestRow, outcome: Known, state: Outcome): Promise<void> {
+  const refused = resultStatements(deps, request, outcome);
+  const { payment_id: id, order_id, payment_amount: amount, currency, provider_reference } = request;
+  const payment = { id, order_id, amount, currency };
+  const end = endOfAuthorization(state, payment, provider_reference ?? '');
+  if (!end) return void (await deps.db.writeResent(...refused));
+  const about = { order_id: loggableId(order_id), payment_id: loggableId(id) };
+  deps.log.log('warn', 'refused, since others have captured or voided the payment', about);
+  const refundId = await writeTold(deps, payment, end, refused);
+  if (refundId !== null) await settleRequest(deps, refundId);
+}
+
 async function perform(deps: Deps, request: OpenRequestRow): Promise<Settling> {
-  const outcome = await ask(deps, request);
-  const { metrics, log, ids, db } = deps;
+  const { outcome, state } = await ask(deps, request);
+  const { metrics, log, db } = deps;
   metrics.count('ecommerce_payment_requests_total', [request.kind, outcome.status]);
   if (outcome.status === 'unknown') {
     log.log('warn', 'payment request in doubt', {
@@ -79,29 +114,14 @@ async function perform(deps: Deps, request: OpenRequestRow): Promise<Settling> {
     await db.writeResent(postponeRequest(request.id));
     return 'in_doubt';
   }
-  const isDone = outcome.status === 'success';
-  const id = ids.uuid();
-  await db.writeResent(
-    appendResult({
-      id,
-      requestId: request.id,
-      outcome: outcome.status,
-      reference: outcome.reference,
-      reason: isDone ? null : outcome.reason,
-    }),
-    emitEventIf(hasResult(id), {
-      id: ids.uuid(),
-      type: isDone ? DONE[request.kind] : `payment.${request.kind}_failed`,
-      aggregateId: request.payment_id,
-      payload: { order_id: request.order_id, amount: request.amount, currency: request.currency },
-    }),
-  );
+  if (state) await recordRefusal(deps, request, outcome, state);
+  else await db.writeResent(...resultStatements(deps, request, outcome));
   return 'settled';
 }
 
 /**
- * Asks the provider for what the request is about, unless somebody else does so right now. Called after the batch that
- * opened it, and by every retry: the request's id is the provider's idempotency key, so the money moves once.
+ * Asks the provider for what the request is about, unless somebody else does so right now; settled as well when there is
+ * no such request. Called after the batch that opened it, and by every retry: the request's id is the provider's idempotency key, so the money moves once.
  */
 export async function settleRequest(deps: Deps, requestId: string): Promise<Settling> {
   const [[taken], [open]] = await deps.db.write(takeRequests(requestId, 1), openRequestById(requestId));

@@ -1,5 +1,6 @@
 import { jsonTime, nothing, sql, type Sql } from '../../../platform/db/sql.ts';
 import { fulfillmentsOf } from '../../fulfillment/index.ts';
+import { hasFailedSince } from '../../payments/index.ts';
 import type { AdminOrderDetail, AdminOrderQuery, OrderNote, Refund } from '../admin-schema.ts';
 import { orderById, orders, type OrderRow } from './orders.ts';
 
@@ -22,12 +23,14 @@ export function adminOrderPage(query: AdminOrderQuery, beforeId: string | null):
 
 const refund = sql`
   jsonb_build_object('id', r.id, 'order_id', r.order_id, 'payment_id', r.payment_id, 'request_id', r.request_id,
-    'status', case result.outcome when 'success' then 'succeeded' when 'failure' then 'failed' else 'pending' end,
+    'status', case when ${hasFailedSince('result')} then 'failed'
+      when result.outcome = 'success' then 'succeeded' when result.outcome = 'failure' then 'failed' else 'pending' end,
     'amount', r.amount, 'shipping_amount', r.shipping_amount, 'items', coalesce((
       select jsonb_agg(jsonb_build_object('item_id', l.order_item_id, 'quantity', l.quantity, 'amount', l.amount)
         order by l.order_item_id)
       from refund_items l where l.refund_id = r.id), '[]'::jsonb),
-    'reason', r.reason, 'failure_reason', case when result.outcome = 'failure' then result.reason end,
+    'reason', r.reason, 'failure_reason', case when result.outcome = 'failure' then result.reason
+      when ${hasFailedSince('result')} then 'refund_failed' end,
     'created_at', ${jsonTime(sql`r.created_at`)})`;
 
 const refunds = sql`

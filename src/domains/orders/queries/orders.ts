@@ -33,7 +33,7 @@ const payments = sql`
     'next_action', p.next_action,
     'ledger', (
       select jsonb_agg(jsonb_build_object('kind', t.kind, 'outcome', t.outcome, 'amount', t.amount, 'reason', t.reason,
-        'request_id', t.request_id, 'event_reference', t.event_reference)
+        'request_id', t.request_id, 'provider_reference', t.provider_reference, 'event_reference', t.event_reference)
         order by t.created_at, t.id)
       from payment_transactions t where t.payment_id = p.id)
    ) order by p.id)

@@ -1,9 +1,11 @@
 import { sql, type Sql } from '../../../platform/db/sql.ts';
+import { hasFailedSince } from '../../payments/index.ts';
 import type { OrderState } from '../rules/state.ts';
 
-/** A refund counts from when it is asked for, unless the provider refused it. */
+/** A refund counts from when it is asked for, unless the provider refused it or it failed after all. */
 const standingRefund = sql`
-  not exists (select from payment_transactions t where t.request_id = r.request_id and t.outcome = 'failure')`;
+  not exists (select from payment_transactions t where t.request_id = r.request_id
+    and (t.outcome = 'failure' or t.outcome = 'success' and ${hasFailedSince('t')}))`;
 
 const items = sql`(
   select jsonb_agg(jsonb_build_object('id', i.id, 'sku_id', i.sku_id, 'quantity', i.quantity,

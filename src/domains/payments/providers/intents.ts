@@ -20,6 +20,7 @@ const PaymentIntent = z.object({
     'requires_payment_method',
   ]),
   currency: z.string(),
+  amount: z.int(),
   amount_received: z.int(),
   amount_capturable: z.int(),
   next_action: z.object({ redirect_to_url: z.object({ url: z.string() }) }).nullish(),
@@ -50,7 +51,7 @@ const Refund = z.object({
   status: z.string().nullable(),
   metadata: z.record(z.string(), z.string()).nullish(),
 });
-const RefundList = z.object({ data: z.array(Refund) });
+const RefundList = z.object({ data: z.array(Refund), has_more: z.boolean() });
 
 const Event = z.object({
   id: z.string(),
@@ -83,7 +84,7 @@ function toOutcome(intent: z.output<typeof PaymentIntent>): Outcome {
   const currency = intent.currency.toUpperCase();
   switch (intent.status) {
     case 'succeeded':
-      return { status: 'captured', reference, amount: intent.amount_received, currency };
+      return { status: 'captured', reference, amount: intent.amount_received, intended: intent.amount, currency };
     case 'requires_capture':
       return { status: 'authorized', reference, amount: intent.amount_capturable, currency };
     case 'processing':
@@ -162,9 +163,33 @@ export function readRefundReply(status: number, body: unknown): RequestOutcome {
   return made.success ? outcomeOfRefund(refundOf(made.data)) : unknown('unreadable refund');
 }
 
-export function readRefunds(status: number, body: unknown): ProviderRefund[] | Unknown {
+interface RefundPage {
+  refunds: ProviderRefund[];
+  hasMore: boolean;
+}
+
+export function readRefunds(status: number, body: unknown): RefundPage | Unknown {
   const list = RefundList.safeParse(body);
-  return status === 200 && list.success ? list.data.data.map(refundOf) : unknown(`HTTP ${status}`);
+  if (status !== 200 || !list.success) return unknown(`HTTP ${status}`);
+  return { refunds: list.data.data.map(refundOf), hasMore: list.data.has_more };
+}
+
+/** The most that a list gives at once, and how many of these are asked for: https://docs.stripe.com/api/pagination */
+export const REFUNDS_PAGE = 100;
+const PAGES_MAX = 10;
+
+/** Page after page, each after the last refund of the one before; null where one is missing, since it may hold ours. */
+export async function allRefunds(
+  readPage: (after: string | undefined) => Promise<RefundPage | Unknown>,
+): Promise<ProviderRefund[] | null> {
+  const all: ProviderRefund[] = [];
+  for (let pages = 0; pages < PAGES_MAX; pages += 1) {
+    const page = await readPage(all.at(-1)?.reference);
+    if ('status' in page) return null;
+    all.push(...page.refunds);
+    if (!page.hasMore) return all;
+  }
+  return null;
 }
 
 /** Inquiries and disputes that were prevented move no money. */

@@ -4,6 +4,7 @@ import type { RoundTrips } from '../../../platform/db/db.ts';
 import { tracedFetch } from '../../../platform/telemetry/trace/steps.ts';
 import type { Charge, PaymentProvider, WebhookEvent } from '../provider.ts';
 import {
+  allRefunds,
   readChargeReply,
   readEvent,
   readRefundReply,
@@ -11,6 +12,7 @@ import {
   readReply,
   readRequestReply,
   readSearch,
+  REFUNDS_PAGE,
   WEBHOOK_TOLERANCE_S,
 } from './intents.ts';
 
@@ -119,10 +121,11 @@ export function createStripeProvider(options: StripeOptions, clock: Clock, trips
       const params = { payment_intent: reference, amount, metadata: { request_id: key } };
       return call((client) => client.refunds.create(params, { idempotencyKey: key }), readRefundReply);
     },
-    refunds: async (reference) => {
-      const found = await call((client) => client.refunds.list({ payment_intent: reference, limit: 100 }), readRefunds);
-      return Array.isArray(found) ? found : null;
-    },
+    refunds: (reference) =>
+      allRefunds((after) => {
+        const page = { limit: REFUNDS_PAGE, ...(after !== undefined && { starting_after: after }) };
+        return call((client) => client.refunds.list({ payment_intent: reference, ...page }), readRefunds);
+      }),
     readWebhook: (headers, body) => readWebhook(headers.get('stripe-signature') ?? '', body),
     event: async (id) => {
       const found = await call(

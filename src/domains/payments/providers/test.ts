@@ -4,6 +4,7 @@ import type { RoundTrips } from '../../../platform/db/db.ts';
 import { tracedFetch } from '../../../platform/telemetry/trace/steps.ts';
 import type { PaymentProvider, WebhookEvent } from '../provider.ts';
 import {
+  allRefunds,
   readChargeReply,
   readEvent,
   readRefundReply,
@@ -11,10 +12,16 @@ import {
   readReply,
   readRequestReply,
   readSearch,
+  REFUNDS_PAGE,
   WEBHOOK_TOLERANCE_S,
 } from './intents.ts';
 
 const intentPath = (reference: string) => `/v1/payment_intents/${encodeURIComponent(reference)}`;
+
+function refundsPath(reference: string, after: string | undefined): string {
+  const page = { limit: String(REFUNDS_PAGE), ...(after !== undefined && { starting_after: after }) };
+  return `/v1/refunds?${new URLSearchParams({ payment_intent: reference, ...page }).toString()}`;
+}
 
 interface CallOptions<Result> {
   form?: Record<string, string>;
@@ -87,11 +94,7 @@ export function createTestProvider(options: TestProviderOptions, clock: Clock, t
         idempotencyKey: key,
         read: readRefundReply,
       }),
-    refunds: async (reference) => {
-      const path = `/v1/refunds?payment_intent=${encodeURIComponent(reference)}&limit=100`;
-      const found = await call(path, { read: readRefunds });
-      return Array.isArray(found) ? found : null;
-    },
+    refunds: (reference) => allRefunds((after) => call(refundsPath(reference, after), { read: readRefunds })),
     readWebhook: (headers, body) =>
       readWebhook(headers.get('test-signature') ?? '', body, options.webhookSecret, clock),
     event: async (id) => {

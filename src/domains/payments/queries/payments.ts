@@ -39,24 +39,35 @@ export function appendTransaction(row: NewTransaction): Sql {
 }
 
 export interface Returned {
-  payment: PaymentRow;
+  /** With the provider's name of it. */
+  payment: PaymentRow & { provider_reference: string };
   /** What had come through, and what took it back. */
   came: NewTransaction['kind'];
   went: NewTransaction['kind'];
   amount: number;
+  /** The provider's own id of what took it back: should that fail after all, it is told under this. */
+  returnReference: string | null;
   ids: { came: string; went: string };
 }
 
+export function returnOf(paymentId: string): Sql<{ id: string }> {
+  return sql<{ id: string }>`
+    select id from payment_transactions where payment_id = ${paymentId}::uuid and reason = 'order_failed' limit 1`;
+}
+
 /** Both rows once, however often the same return is recorded; the payment row is the lock. */
-export function recordReturn({ payment, came, went, amount, ids }: Returned): Sql[] {
+export function recordReturn({ payment, came, went, amount, returnReference, ids }: Returned): Sql[] {
+  const { id, provider_reference: reference } = payment;
   return [
-    sql`select id from payments where id = ${payment.id}::uuid for update`,
+    sql`
+      update payments set provider_reference = coalesce(provider_reference, ${reference}) where id = ${id}::uuid`,
     sql`
       insert into payment_transactions (id, payment_id, kind, outcome, amount, provider_reference, reason)
-      select r.id, ${payment.id}::uuid, r.kind, 'success', ${amount}::bigint, ${payment.provider_reference}, 'order_failed'
-      from (values (${ids.came}::uuid, ${came}), (${ids.went}::uuid, ${went})) as r(id, kind)
+      select r.id, ${id}::uuid, r.kind, 'success', ${amount}::bigint, r.reference, 'order_failed'
+      from (values (${ids.came}::uuid, ${came}, ${reference}), (${ids.went}::uuid, ${went}, ${returnReference ?? reference}))
+        as r(id, kind, reference)
       where not exists (
-        select from payment_transactions t where t.payment_id = ${payment.id}::uuid and t.reason = 'order_failed')`,
+        select from payment_transactions t where t.payment_id = ${id}::uuid and t.reason = 'order_failed')`,
   ];
 }
 
@@ -94,47 +105,6 @@ export function paymentOfEvent(provider: string, id: string | null, reference: s
     select id, order_id, provider, capture, currency, amount, token, provider_reference
     from payments where provider = ${provider} and (id = ${id}::uuid or provider_reference = ${reference})
     order by id = ${id}::uuid desc nulls last limit 1`;
-}
-
-export interface ToldRow {
-  id: string;
-  paymentId: string;
-  kind: 'capture' | 'void' | 'refund' | 'chargeback';
-  outcome: 'success' | 'failure';
-  amount: number;
-  /** The provider's own id of it: what is told twice is written once. */
-  eventReference: string;
-}
-
-/** Nobody here has asked for a capture or a void of what is authorized. */
-const isLeftAuthorized = sql`
-  b.authorized > 0 and not b.voided and not b.open_void and b.captured + b.open_capture = 0`;
-
-export function leftAuthorized(paymentId: string): Sql<{ payment_id: string }> {
-  return sql<{ payment_id: string }>`
-    select b.payment_id from payment_balances b where b.payment_id = ${paymentId}::uuid and ${isLeftAuthorized}`;
-}
-
-/** What the provider tells by itself, under the lock of the payment. */
-export function appendTold({ id, paymentId, kind, outcome, amount, eventReference }: ToldRow): Sql[] {
-  const isNews = kind === 'capture' || kind === 'void' ? isLeftAuthorized : sql`true`;
-  return [
-    sql`select id from payments where id = ${paymentId}::uuid for update`,
-    sql`
-      insert into payment_transactions (id, payment_id, kind, outcome, amount, event_reference, actor)
-      select ${id}::uuid, b.payment_id, ${kind}, ${outcome}, ${amount}::bigint, ${eventReference}, 'provider'
-      from payment_balances b where b.payment_id = ${paymentId}::uuid and ${isNews}
-      on conflict do nothing`,
-  ];
-}
-
-/** Which of these the ledger does not know: told before, or the result of a request of ours. */
-export function unknownRefunds(paymentId: string, references: readonly string[]): Sql<{ reference: string }> {
-  return sql<{ reference: string }>`
-    select given.reference from unnest(${references}::text[]) as given(reference)
-    where not exists (
-      select from payment_transactions t where t.payment_id = ${paymentId}::uuid and t.kind = 'refund'
-        and t.outcome = 'success' and (t.event_reference = given.reference or t.provider_reference = given.reference))`;
 }
 
 /** `error` is a code. */

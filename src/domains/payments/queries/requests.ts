@@ -1,8 +1,9 @@
 import { json, sql, type Sql } from '../../../platform/db/sql.ts';
 import { emitEventsFrom } from '../../events/index.ts';
+import { PAYMENT_MOVES, PAYMENT_STATUSES, type PaymentMove } from '../rules.ts';
 import type { ProviderName } from '../service.ts';
 
-export type RequestKind = 'capture' | 'void' | 'refund';
+export type RequestKind = PaymentMove;
 
 /** The event that tells of it. */
 export const DONE: Record<RequestKind, string> = {
@@ -30,49 +31,62 @@ const LEASE_S = 60;
 const BACKOFF_S = 5;
 const BACKOFF_MAX_S = 3600;
 
+const dueAmount = sql`p.amount - p.waived_amount`;
+/** What is authorized is captured or voided once, by one request at a time; money by hand comes in parts. */
+const isUntaken = sql`b.captured + b.open_capture = 0`;
+
 /** How much a request of a kind could still be for; a view of the ledger, so open requests count. */
 const LEFT: Record<RequestKind, Sql> = {
-  capture: sql`greatest(least(b.authorized, p.amount - p.waived_amount) - b.captured - b.open_capture, 0)`,
+  capture: sql`greatest(case when p.provider = 'manual' then ${dueAmount} - b.captured - b.open_capture
+    when ${isUntaken} then least(b.authorized, ${dueAmount}) else 0 end, 0)`,
   void: sql`greatest(b.authorized, case p.provider when 'manual' then p.amount else 0 end)`,
   refund: sql`greatest(b.captured - b.refunded - b.charged_back - b.open_refund, 0)`,
 };
 
-/**
- * Whether a payment in this state takes a request of the kind at all. An authorization is captured once, and what is left
- * of it lapses; money by hand is captured without one, as often as some of it arrives, and voided when none is expected.
- */
-const ALLOWED: Record<RequestKind, Sql> = {
-  capture: sql`not b.voided and not b.open_void and least(b.authorized, p.amount - p.waived_amount) > 0
-    and b.captured + b.open_capture = 0`,
-  void: sql`not b.voided and not b.open_void and b.captured + b.open_capture = 0
-    and (b.authorized > 0 or p.provider = 'manual' and p.amount > 0)`,
-  refund: sql`b.captured > b.refunded + b.charged_back + b.open_refund`,
-};
+function statesWith(kind: RequestKind, moves: (typeof PAYMENT_MOVES)['manual']): readonly string[] {
+  return PAYMENT_STATUSES.filter((status) => moves[status].includes(kind));
+}
 
-const MANUAL_LEFT = sql`p.amount - p.waived_amount - b.captured - b.open_capture`;
+/** Whether the state has the move, and the payment any money for it that nobody asks for yet. */
+function isAllowed(kind: RequestKind): Sql {
+  const [byHand, byProvider] = [statesWith(kind, PAYMENT_MOVES.manual), statesWith(kind, PAYMENT_MOVES.provider)];
+  const isFree = {
+    capture: sql`not b.voided and not b.open_void`,
+    void: sql`not b.voided and not b.open_void and ${isUntaken}`,
+    refund: sql`true`,
+  };
+  return sql`
+    (b.status = any(case p.provider when 'manual' then ${byHand}::text[] else ${byProvider}::text[] end)
+      and ${LEFT[kind]} > 0 and ${isFree[kind]})`;
+}
 
-/** The moves that the payment has left, for whoever tried another one. */
-const legalMoves = sql`
+/** The moves that the payment has left, for whoever tried another one. `b` is its balance and `p` the payment. */
+export const legalMoves = sql`
   to_jsonb(array_remove(array[
-    case when ${ALLOWED.capture} or (p.provider = 'manual' and not b.voided and ${MANUAL_LEFT} > 0) then 'capture' end,
-    case when ${ALLOWED.void} then 'void' end,
-    case when ${ALLOWED.refund} then 'refund' end], null))`;
+    case when ${isAllowed('capture')} then 'capture' end,
+    case when ${isAllowed('void')} then 'void' end,
+    case when ${isAllowed('refund')} then 'refund' end], null))`;
+
+/** From now on it is asked about until it has its result; the rows of `requests` have its id. */
+export function leaseRequest(requests: Sql): Sql {
+  return sql`
+    insert into payment_request_leases (request_id, next_at)
+    select r.id, now() + make_interval(secs => ${BACKOFF_S}::int) from ${requests} r`;
+}
 
 /**
  * Checks state and amount under the lock of the payment and writes the request. A payment by hand has its result in the
  * same batch; any other is settled after it (see settleRequest).
  */
 export function openRequest({ id, resultId, paymentId, kind, amount, actor }: NewRequest): Sql[] {
-  const byHand = kind === 'capture' ? sql`p.provider = 'manual' and not b.voided and ${MANUAL_LEFT} > 0` : sql`false`;
-  const left =
-    kind === 'capture' ? sql`case p.provider when 'manual' then ${MANUAL_LEFT} else ${LEFT.capture} end` : LEFT[kind];
+  const left = LEFT[kind];
   return [
     sql`select id from payments where id = ${paymentId}::uuid for update`,
     sql`
       select
         require(p.id is not null, 'not_found', '{"param": "id", "message": "No such payment."}'),
-        require(${ALLOWED[kind]} or ${byHand}, 'illegal_transition', jsonb_build_object(
-          'message', 'The payment does not take this now.', 'members', jsonb_build_object('legal', ${legalMoves}))),
+        require(${isAllowed(kind)}, 'illegal_transition', jsonb_build_object('message', 'The payment does not take this now.',
+          'members', jsonb_build_object('from', b.status, 'legal', ${legalMoves}))),
         require(coalesce(${amount}::bigint, ${left}) <= ${left}, 'validation_failed', jsonb_build_object('param', 'amount',
           'message', format('At most %s is left.', ${left}), 'members', jsonb_build_object('left', ${left})))
       from (select 1) always
@@ -83,9 +97,9 @@ export function openRequest({ id, resultId, paymentId, kind, amount, actor }: Ne
       select ${id}::uuid, p.id, ${kind}, 'request', coalesce(${amount}::bigint, ${left}), p.provider_reference, ${actor}
       from payments p join payment_balances b on b.payment_id = p.id
       where p.id = ${paymentId}::uuid`,
-    sql`
-      insert into payment_request_leases (request_id, next_at)
-      values (${id}::uuid, now() + make_interval(secs => ${BACKOFF_S}::int))`,
+    leaseRequest(sql`(
+      select t.id from payment_transactions t join payments p on p.id = t.payment_id
+      where t.id = ${id}::uuid and p.provider <> 'manual')`),
     sql`
       insert into payment_transactions (id, payment_id, kind, outcome, amount, request_id, actor)
       select ${resultId}::uuid, t.payment_id, t.kind, 'success', t.amount, t.id, t.actor
@@ -105,13 +119,15 @@ export interface OpenRequestRow {
   provider: ProviderName;
   kind: RequestKind;
   amount: number;
+  payment_amount: number;
   currency: string;
   provider_reference: string | null;
   /** How often it has been asked about, this time included. */
   attempts: number;
 }
 
-const hasNoResult = sql`
+/** Of a row \`t\`. */
+export const hasNoResult = sql`
   not exists (select from payment_transactions r where r.request_id = t.id and r.outcome in ('success', 'failure'))`;
 
 /** No row: it has its result already. */
@@ -135,7 +151,8 @@ export function takeRequests(id: string | null, limit: number): Sql<OpenRequestR
       from due where l.request_id = due.request_id
       returning l.request_id, l.attempts
     )
-    select t.id, t.payment_id, p.order_id, p.provider, t.kind, t.amount, p.currency, p.provider_reference, taken.attempts
+    select t.id, t.payment_id, p.order_id, p.provider, t.kind, t.amount, p.amount as payment_amount, p.currency,
+      p.provider_reference, taken.attempts
     from taken join payment_transactions t on t.id = taken.request_id
     join payments p on p.id = t.payment_id order by t.id`;
 }
@@ -144,8 +161,9 @@ export function takeRequests(id: string | null, limit: number): Sql<OpenRequestR
 export function removeSettledLeases(keptDays: number, limit: number): Sql {
   return sql`
     delete from payment_request_leases where request_id in (
-      select l.request_id from payment_request_leases l join payment_transactions t on t.id = l.request_id
-      where l.next_at < now() - make_interval(days => ${keptDays}::int) and not ${hasNoResult}
+      select l.request_id from payment_request_leases l
+      where l.next_at < now() - make_interval(days => ${keptDays}::int) and exists (
+        select from payment_transactions r where r.request_id = l.request_id and r.outcome in ('success', 'failure'))
       limit ${limit}::int for update of l skip locked)`;
 }
 
@@ -165,14 +183,19 @@ export interface NewResult {
   reason: string | null;
 }
 
-/** The result of a request, once, however many learn of it. Answers a row to the one who wrote it. */
-export function appendResult({ id, requestId, outcome, reference, reason }: NewResult): Sql<{ id: string }> {
-  return sql<{ id: string }>`
-    insert into payment_transactions (id, payment_id, kind, outcome, amount, provider_reference, reason, request_id, actor)
-    select ${id}::uuid, t.payment_id, t.kind, ${outcome}, t.amount, ${reference}, ${reason}, t.id, t.actor
-    from payment_transactions t where t.id = ${requestId}::uuid and ${hasNoResult}
-    on conflict do nothing
-    returning id`;
+/** The result of a request, once, however many learn of it, under the lock of its payment. Nobody asks about it any more. */
+export function appendResult({ id, requestId, outcome, reference, reason }: NewResult): Sql[] {
+  return [
+    sql`
+      select p.id from payments p join payment_transactions t on t.payment_id = p.id
+      where t.id = ${requestId}::uuid for update of p`,
+    sql`
+      insert into payment_transactions (id, payment_id, kind, outcome, amount, provider_reference, reason, request_id, actor)
+      select ${id}::uuid, t.payment_id, t.kind, ${outcome}, t.amount, ${reference}, ${reason}, t.id, t.actor
+      from payment_transactions t where t.id = ${requestId}::uuid and ${hasNoResult}
+      on conflict do nothing`,
+    sql`delete from payment_request_leases where request_id = ${requestId}::uuid`,
+  ];
 }
 
 /** Whether this very result is the one that was written. */

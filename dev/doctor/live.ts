@@ -3,7 +3,7 @@ import type { Deployment } from './deployment.ts';
 import { examineTls } from './tls.ts';
 
 const TIMEOUT_MS = 10_000;
-const TICK_AGE_MAX_S = 180;
+const TICKS_MISSED_MAX = 3;
 const FOREIGN = 'https://foreign.invalid';
 const HSTS_SECONDS_MIN = 15_552_000;
 
@@ -105,7 +105,8 @@ const metrics = live('metrics', '/metrics wants its token and is scraped', async
   if (tickAt === undefined)
     return fail('no tick has ever succeeded', 'see the cron trigger, and `tick failed` in the log');
   const age = Math.round(now().getTime() / 1000 - Number(tickAt));
-  if (age > TICK_AGE_MAX_S) return fail(`the last tick was ${age} s ago`, 'see the cron trigger and the log');
+  if (age > TICKS_MISSED_MAX * Number(values['TICK_INTERVAL'] ?? 60))
+    return fail(`the last tick was ${age} s ago`, 'see the cron trigger and the log');
   return pass(`${text.split('\n').length} lines, the last tick ${age} s ago`);
 });
 

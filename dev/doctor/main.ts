@@ -1,12 +1,9 @@
 // Whether a deployment is fit for its purpose: npm run doctor -- --env production [--url https://...] [--env-file FILE]
 import { parseArgs } from 'node:util';
-import { bindingChecks } from './bindings.ts';
 import { examine } from './check.ts';
+import { CHECKS } from './checks.ts';
 import { ENVIRONMENTS, readDeployment, type Sources } from './deployment.ts';
-import { liveChecks } from './live.ts';
-import { findingsTable, summary } from './report.ts';
-import { settingChecks } from './settings.ts';
-import { watcherChecks } from './watchers.ts';
+import { report } from './report.ts';
 
 const USAGE = `npm run doctor -- --env production|staging|dev
   --url https://...         looks at what is deployed there
@@ -42,14 +39,13 @@ async function main(): Promise<number> {
     return 2;
   }
   const deployment = await readDeployment(given.sources);
-  const checks = [...bindingChecks, ...settingChecks, ...liveChecks, ...watcherChecks];
   const isTerminal = process.stderr.isTTY;
-  const findings = await examine(checks, deployment, ({ title }) => {
+  const findings = await examine(CHECKS, deployment, ({ title }) => {
     if (isTerminal && !given.isJson) process.stderr.write(`\r\u001b[K${title} ...`);
   });
   if (isTerminal && !given.isJson) process.stderr.write('\r\u001b[K');
   if (given.isJson) console.log(JSON.stringify(findings, null, 2));
-  else console.log(`${findingsTable(findings, process.stdout.isTTY)}\n\n${summary(findings)}`);
+  else console.log(report(findings, process.stdout.isTTY));
   return findings.some(({ result }) => result === 'fail') ? 1 : 0;
 }
 

@@ -1,9 +1,12 @@
-// Writes README's tables of variables from their one file: npm run variables
+// Writes README's tables of variables and the page of the production checklist: npm run variables
 import { readFileSync, writeFileSync } from 'node:fs';
+import { checklistPage } from '../doctor/page.ts';
 import { withTables } from './table.ts';
 import { allVariables } from './variables.ts';
 
 const README = new URL('../../README.md', import.meta.url);
+const CHECKLIST = new URL('../../observability/checklist.md', import.meta.url);
 const variables = allVariables();
 writeFileSync(README, withTables(readFileSync(README, 'utf8'), variables));
-console.log(`README.md: ${variables.length} variables`);
+writeFileSync(CHECKLIST, checklistPage());
+console.log(`README.md: ${variables.length} variables; observability/checklist.md`);

@@ -28,6 +28,9 @@ test('without variables everything has the value of the guide', () => {
     REDIS_MAX_RETRIES: 3,
     BACKUP_DIR: '/var/backups/ecommerce',
     BACKUP_RETENTION_DAYS: 14,
+    BACKUP_ENV: '/etc/ecommerce/backup.env',
+    NEON_API_URL: 'https://console.neon.tech/api/v2',
+    NEON_WAIT_SECONDS: 300,
   });
 });
 
@@ -74,6 +77,15 @@ describe('a variable that is wrong is named', () => {
     ['MIGRATION_DATABASE_URL', 'mysql://db.example.test/shop'],
     ['BACKUP_DIR', long],
     ['BACKUP_RETENTION_DAYS', '0'],
+    ['BACKUP_ENV', long],
+    ['NEON_API_KEY', 1],
+    ['NEON_PROJECT_ID', long],
+    ['NEON_BRANCH_ID', long],
+    ['NEON_API_URL', 'nope'],
+    ['NEON_WAIT_SECONDS', '0'],
+    ['CLOUDFLARE_API_TOKEN', 1],
+    ['DEPLOY_URL', 'nope'],
+    ['GRAFANA_TOKEN', 1],
   ];
   test.each(wrong)('%s=%s', (name, value) => {
     expect(faultsOf({ [name]: value }).map((fault) => fault.split(' ', 1)[0])).toEqual([name]);

@@ -211,6 +211,25 @@ export const hostVariables = () =>
     BACKUP_DIR: kind.path().default('/var/backups/ecommerce'),
     /** Dumps that are older are removed. */
     BACKUP_RETENTION_DAYS: kind.days(1, 3_650).default(14),
+    /** A file of settings for the backup scripts, as cron has none. */
+    BACKUP_ENV: kind.path().default('/etc/ecommerce/backup.env'),
+    /** Makes and restores branches in place of dumps. */
+    NEON_API_KEY: kind.token(1).optional(),
+    /** The project of the shop's database. */
+    NEON_PROJECT_ID: kind.text(1, 100).optional(),
+    /** Its branch of the shop. */
+    NEON_BRANCH_ID: kind.text(1, 100).optional(),
+    /** Where Neon's API answers. */
+    NEON_API_URL: kind.httpUrl.default('https://console.neon.tech/api/v2'),
+    /** How long the script waits for Neon to finish. */
+    NEON_WAIT_SECONDS: kind.seconds(1, 3_600).default(300),
+
+    /** Deploys, and lets `npm run doctor` ask for the names of the secrets. */
+    CLOUDFLARE_API_TOKEN: kind.token(1).optional(),
+    /** Where the deployment answers, for its smoke test. */
+    DEPLOY_URL: kind.httpUrl.optional(),
+    /** Lets `npm run doctor -- --grafana` look for the dashboards. */
+    GRAFANA_TOKEN: kind.token(1).optional(),
   });
 
 /** What a process beside the Worker is told, typed. `TICK_INTERVAL`, `*_SECONDS` and `*_LIFETIME` are seconds. */

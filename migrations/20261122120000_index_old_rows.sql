@@ -2,6 +2,8 @@
 create index outbox_events_delivered on outbox_events (delivered_at) where delivered_at is not null;
 create index outbox_events_dead on outbox_events (dead_at) where dead_at is not null;
 create index payment_webhook_events_applied on payment_webhook_events (applied_at) where applied_at is not null;
+-- Whoever removes a cart asks for its orders, and so does the foreign key; the other index leaves out those that failed.
+create index orders_cart on orders (cart_id);
 
 -- The Worker's role may only add to the log. Through this it may be rid of its oldest rows, and of none under a year.
 -- Ids are UUIDv7, so the oldest come first in the primary key.

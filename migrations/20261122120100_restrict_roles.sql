@@ -8,14 +8,23 @@ declare
 begin
   revoke create on schema public from public, ecommerce_app;
   execute format('revoke create, temporary on database %I from public, ecommerce_app', current_database());
-  -- Longer than the Worker waits (DATABASE_TIMEOUT_MS): this ends what nobody waits for any more.
-  foreach setting in array array[
-    'statement_timeout = ''15s''', 'lock_timeout = ''5s''', 'idle_in_transaction_session_timeout = ''15s''']
-  loop
-    execute format('alter role ecommerce_app in database %I set %s', current_database(), setting);
-  end loop;
-exception when insufficient_privilege then
-  raise notice 'ecommerce_app keeps its limits as they are: %. Call restrict_app_role() as who may alter that role.', sqlerrm;
+  -- Also after somebody has granted all on all tables: what is only added to stays so.
+  revoke update, delete on public.audit_log, public.order_changes, public.payment_transactions, public.refunds,
+    public.refund_items, public.stock_movements from ecommerce_app;
+  revoke insert on public.stock_movements from ecommerce_app;
+  if to_regclass('public.schema_migrations') is not null then
+    revoke all on public.schema_migrations from ecommerce_app;
+  end if;
+  begin
+    -- Longer than the Worker waits (DATABASE_TIMEOUT_MS): this ends what nobody waits for any more.
+    foreach setting in array array[
+      'statement_timeout = ''15s''', 'lock_timeout = ''5s''', 'idle_in_transaction_session_timeout = ''15s''']
+    loop
+      execute format('alter role ecommerce_app in database %I set %s', current_database(), setting);
+    end loop;
+  exception when insufficient_privilege then
+    raise notice 'ecommerce_app has no time limits: %. Who may alter that role calls restrict_app_role().', sqlerrm;
+  end;
 end
 $$;
 revoke execute on function restrict_app_role() from public;

@@ -7,7 +7,7 @@ import {
   removeExpiredTokens,
   removeOldFailures,
 } from './domains/identity/index.ts';
-import { removeAppliedWebhooks, removeSettledLeases, removeUnappliedWebhooks } from './domains/payments/index.ts';
+import { removeAppliedWebhooks, removeUnappliedWebhooks } from './domains/payments/index.ts';
 import { countRemoved, type Removed } from './platform/db/removal.ts';
 import type { Sql } from './platform/db/sql.ts';
 import type { Deps } from './platform/deps.ts';
@@ -22,11 +22,11 @@ const KEPT_DAYS = {
   deadEvents: 90,
   appliedWebhooks: 30,
   unappliedWebhooks: 90,
-  settledLeases: 1,
   auditLog: 400,
 } as const;
 
-const CLEAN_UPS: readonly Sql<Removed>[] = [
+/** Each is bounded, leaves alone what somebody holds, and starts from an index. */
+export const CLEAN_UPS: readonly Sql<Removed>[] = [
   countRemoved(removeDoneKeys(ROWS_MAX)),
   countRemoved(removeExpiredCarts),
   countRemoved(removeExpiredSessions),
@@ -37,7 +37,6 @@ const CLEAN_UPS: readonly Sql<Removed>[] = [
   countRemoved(removeDead(KEPT_DAYS.deadEvents, ROWS_MAX)),
   countRemoved(removeAppliedWebhooks(KEPT_DAYS.appliedWebhooks, ROWS_MAX)),
   countRemoved(removeUnappliedWebhooks(KEPT_DAYS.unappliedWebhooks, ROWS_MAX)),
-  countRemoved(removeSettledLeases(KEPT_DAYS.settledLeases, ROWS_MAX)),
   removeOldEntries(KEPT_DAYS.auditLog, ROWS_MAX),
 ];
 

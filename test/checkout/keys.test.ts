@@ -53,10 +53,11 @@ describe('a key that two guests of one address both think of, each with a cart i
   });
 });
 
-/** Statements that wait for somebody else's transaction. */
-async function waiting(): Promise<number> {
-  const { rows } = await stack.owner.query(`select count(distinct pid)::int as n from pg_locks where not granted`);
-  return rows[0].n;
+/** So many transactions wait for somebody else's. */
+async function waiting(wanted: number): Promise<void> {
+  const count = async () =>
+    (await stack.owner.query('select count(distinct pid)::int as n from pg_locks where not granted')).rows[0].n;
+  await expect.poll(count, { timeout: 5_000 }).toBe(wanted);
 }
 
 test('a key that comes while the order is being settled does not stay in flight', async () => {
@@ -80,9 +81,9 @@ test('a key that comes while the order is being settled does not stay in flight'
   await client.query('begin');
   await client.query(`select from idempotency_keys where key = 'first' for update`);
   slow.open();
-  await expect.poll(waiting).toBe(1);
+  await waiting(1);
   late.open();
-  await Promise.race([second, expect.poll(waiting, { timeout: 5_000 }).toBe(2)]);
+  await Promise.race([second, waiting(2)]);
   await client.query('commit');
   client.release();
 

@@ -61,6 +61,17 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: 'another card while the first one waits for its buyer',
+    async walk(run) {
+      const cart = await readyCart(run);
+      const of = { cart_id: cart.id };
+      await order(run, { of, token: 'tok_requires_action', key: `first-${run.tag}` });
+      await run.begin();
+      await order(run, { of, token: 'tok_ok', key: `order-${run.tag}` });
+      sold(run, cart.total);
+    },
+  },
+  {
     name: 'a buyer who never comes back',
     async walk(run) {
       const cart = await readyCart(run);

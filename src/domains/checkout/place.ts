@@ -14,8 +14,10 @@ import { cartView, createCart, removeUnordered, type CartRow, type NewCart } fro
 import { stockChanged } from '../inventory/index.ts';
 import { guestToken, orderById, type OrderRow } from '../orders/index.ts';
 import { assertManualAllowed, onlineProvider } from '../payments/index.ts';
+import { giveUp, isAskedAgain } from './give-up.ts';
 import { countOrder } from './metrics.ts';
-import { liveOrderOfCart, placeStatements, type LiveOrder } from './queries.ts';
+import { liveOrderOfCart, type LiveOrder } from './queries-live.ts';
+import { placeStatements } from './queries.ts';
 import { isSettledAtOnce, planOrder, type OrderPlan } from './rules.ts';
 import { resume, settle } from './settle.ts';
 import type { NewOrder } from './schema.ts';
@@ -126,20 +128,41 @@ async function placeNew(deps: Deps, actor: Actor, cart: CartRow, { input, claim 
   return { order };
 }
 
-/** Whoever holds the cart may know what became of it: a buyer whose reply was lost finds the order here. */
-async function alreadyOrdered(deps: Deps, live: LiveOrder): Promise<AppError> {
+/**
+ * Whoever holds the cart may know what became of it: a buyer whose reply was lost finds the order here. One who wants to
+ * pay otherwise comes again when whoever works on it is done.
+ */
+async function alreadyOrdered(deps: Deps, live: LiveOrder, input: NewOrder): Promise<AppError> {
+  if (live.status === 'pending' && live.lease_live && !isAskedAgain(live, input))
+    return new AppError('idempotency_in_flight', 'This order is being placed right now.', { retryAfterS: 5 });
   const members = { order_id: live.id, ...(live.is_guest && { guest_token: await guestToken(deps, live.id) }) };
-  return new AppError('cart_already_completed', 'This cart has an order.', { param: 'cart_id', members });
+  const detail = live.status === 'pending' ? 'This cart has an order that is being paid.' : 'This cart has an order.';
+  return new AppError('cart_already_completed', detail, { param: 'cart_id', members });
 }
 
-async function placeFromCart(deps: Deps, actor: Actor, cartId: string, request: Request): Promise<Placed> {
-  const { claim } = request;
-  const { key, live, cart } = await look(deps, customerIdOf(actor), cartId, claim);
+async function placeFound(deps: Deps, actor: Actor, { key, live, cart }: Found, request: Request): Promise<Placed> {
+  const { input, claim } = request;
   if (key && claim) return await goOn(deps, key, claim);
   if (!cart) throw notFound('cart', 'cart_id');
-  if (live?.status === 'pending' && !live.lease_live) return { order: await resume(deps, live.id, claim) };
-  if (live) throw await alreadyOrdered(deps, live);
+  if (live) throw await alreadyOrdered(deps, live, input);
   return await placeNew(deps, actor, cart, request).catch((error: unknown) => goOnWithTwin(deps, claim, error));
+}
+
+/**
+ * An order that nobody works on is gone on with. When it waits for a payment and another one is asked for, that payment
+ * is given up first: until the provider has said so, nothing else is charged.
+ */
+async function placeFromCart(deps: Deps, actor: Actor, cartId: string, request: Request): Promise<Placed> {
+  const { input, claim } = request;
+  const found = await look(deps, customerIdOf(actor), cartId, claim);
+  const { key, live, cart } = found;
+  const isLeft = live?.status === 'pending' && !live.lease_live;
+  if (key || !cart || !isLeft) return await placeFound(deps, actor, found, request);
+  if (isAskedAgain(live, input)) return { order: await resume(deps, live.id, claim) };
+  // What would be refused gives nothing up.
+  plan(deps, cart, input, claim);
+  await giveUp(deps, live.id);
+  return await placeFound(deps, actor, await look(deps, customerIdOf(actor), cartId, claim), request);
 }
 
 /** Refusals that name a part of the cart; the others name a part of the request beside it. */

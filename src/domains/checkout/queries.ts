@@ -264,21 +264,6 @@ export function parkStatements(orderId: string, attempt: string): Sql[] {
   return [endLease(orderId, attempt), closeKey(orderId, 201)];
 }
 
-export interface LiveOrder {
-  id: string;
-  status: 'pending' | 'confirmed' | 'completed' | 'canceled';
-  lease_live: boolean;
-  /** A guest's order is read with a token, a customer's by its owner. */
-  is_guest: boolean;
-}
-
-export function liveOrderOfCart(cartId: string, customerId: string | null): Sql<LiveOrder> {
-  return sql<LiveOrder>`
-    select o.id, o.status, o.lease_until > now() as lease_live, o.customer_id is null as is_guest
-    from orders o join carts c on c.id = o.cart_id
-    where o.cart_id = ${cartId} and o.status <> 'failed' and ${ownedCart(customerId)}`;
-}
-
 /** Minutes between two looks at a payment that waits for its buyer: its webhook comes sooner. */
 const LOOK_AGAIN_MIN = 15;
 

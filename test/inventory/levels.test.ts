@@ -220,6 +220,21 @@ describe('a low level is told', () => {
     made(await clerk.post('/inventory/adjustments', { sku_id: sku.id, set: 4, reason: 'count' }));
     expect(await told(sku.id)).toEqual([event, { ...event, on_hand: 4, reserved: 3 }]);
   });
+
+  test('when its threshold is set or raised above what there is, and not again when it is raised further', async () => {
+    const sku = await stocked(stack, 5);
+    const event = { sku_id: sku.id, location_id: sku.locationId, on_hand: 5, reserved: 0 };
+    made(await clerk.patch(sku.path, { low_stock_threshold: 5 }));
+    expect(await told(sku.id)).toEqual([{ ...event, threshold: 5 }]);
+    made(await clerk.patch(sku.path, { low_stock_threshold: 8 }));
+    expect(await told(sku.id)).toHaveLength(1);
+    made(await clerk.patch(sku.path, { low_stock_threshold: 2 }));
+    made(await clerk.patch(sku.path, { low_stock_threshold: 6 }));
+    expect(await told(sku.id)).toEqual([
+      { ...event, threshold: 5 },
+      { ...event, threshold: 6 },
+    ]);
+  });
 });
 
 test('after all of this every level is what its movements sum to, and promises what is reserved', async () => {

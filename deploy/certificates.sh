@@ -2,7 +2,7 @@
 # A private authority and two certificates that it signs, to try things out: certificates.sh FOLDER [HOST]
 #   FOLDER/ca.pem                        what clients trust
 #   FOLDER/nginx/{cert,key}.pem          for HOST (api.example.com), localhost and 127.0.0.1
-#   FOLDER/postgres/{cert,key}.pem       for the host `postgres`, localhost and 127.0.0.1
+#   FOLDER/postgres/{cert,key}.pem       for the host `postgres` and localhost
 # Nothing that is there is replaced. The public gets certificates of a public authority instead.
 set -eu
 umask 077
@@ -21,14 +21,14 @@ sign() {
   [ ! -e "$folder/$1/cert.pem" ] || return 0
   openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$2" -keyout "$folder/$1/key.pem" \
     -out "$folder/$1/request.pem" 2>/dev/null
-  printf 'subjectAltName=DNS:%s,DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n' "$2" >"$folder/$1/extensions"
+  printf 'subjectAltName=%s\nextendedKeyUsage=serverAuth\n' "$3" >"$folder/$1/extensions"
   openssl x509 -req -in "$folder/$1/request.pem" -CA "$folder/ca.pem" -CAkey "$folder/ca.key" -CAcreateserial -days "$days" \
     -extfile "$folder/$1/extensions" -out "$folder/$1/cert.pem" 2>/dev/null
   rm "$folder/$1/request.pem" "$folder/$1/extensions"
 }
 
-sign nginx "$host"
-sign postgres postgres
+sign nginx "$host" "DNS:$host,DNS:localhost,IP:127.0.0.1"
+sign postgres postgres DNS:postgres,DNS:localhost
 # Certificates are public; Postgres drops root's rights before it reads its key, and takes it from a copy.
 chmod 755 "$folder" "$folder/nginx" "$folder/postgres"
 chmod 644 "$folder/ca.pem" "$folder/nginx/cert.pem" "$folder/postgres/cert.pem"

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { checkServerIdentity } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import { ConfigError } from '../../src/platform/config.ts';
 
@@ -19,7 +20,8 @@ export function postgresTls(url: URL): ConnectionOptions | undefined {
     case 'verify-ca':
       return { ...ca, checkServerIdentity: () => undefined };
     case 'verify-full':
-      return { ...ca, servername: url.hostname };
+      // Named here: for an address the client leaves it open, and Node would look for `localhost`.
+      return { ...ca, checkServerIdentity: (_name, certificate) => checkServerIdentity(url.hostname, certificate) };
     default:
       throw new ConfigError(['DATABASE_URL must have sslmode disable, require, verify-ca or verify-full']);
   }

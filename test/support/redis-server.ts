@@ -8,22 +8,41 @@ import { join } from 'node:path';
 
 export interface RedisServer {
   url: string;
-  /** SIGKILL: nothing it held is left. */
+  /** SIGKILL: nothing that it held in memory is left. */
   kill(): Promise<void>;
-  /** Up again on the same port, and empty. */
+  /** Up again on the same port, and empty unless its configuration keeps data. */
   start(): Promise<void>;
+  /** It answers nobody until it is told to go on. */
+  pause(): void;
+  resume(): void;
   close(): Promise<void>;
 }
 
-/** A real redis-server on a free loopback port, which keeps nothing on disk. */
-export async function startRedisServer(): Promise<RedisServer> {
+export interface RedisServerOptions {
+  port?: number;
+  /** A file to start with; without one, nothing is kept on disk. */
+  config?: string;
+  /** Where it is started and keeps its data; not removed. */
+  folder?: string;
+}
+
+/** These programs cannot tell which port they took, so one is chosen for them. */
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address() as AddressInfo;
   probe.close();
   await once(probe, 'close');
-  const folder = await mkdtemp(join(tmpdir(), 'redis-'));
-  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
+  return port;
+}
+
+/** A real redis-server on a free loopback port. */
+export async function startRedisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const port = options.port ?? (await freePort());
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'redis-')));
+  const keepNothing = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+  const settings = options.config === undefined ? keepNothing : [options.config];
+  const args = [...settings, '--port', String(port), '--dir', folder];
 
   let server: ChildProcess | undefined;
   const kill = async (): Promise<void> => {
@@ -34,7 +53,7 @@ export async function startRedisServer(): Promise<RedisServer> {
     await exited;
   };
   const start = async (): Promise<void> => {
-    const started = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const started = spawn('redis-server', args, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
     server = started;
     await new Promise<void>((resolve, reject) => {
       started.once('exit', () => reject(new Error('redis-server did not start')));
@@ -48,9 +67,11 @@ export async function startRedisServer(): Promise<RedisServer> {
     url: `redis://127.0.0.1:${port}`,
     kill,
     start,
+    pause: () => server?.kill('SIGSTOP'),
+    resume: () => server?.kill('SIGCONT'),
     async close() {
       await kill();
-      await rm(folder, { recursive: true, force: true });
+      if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
     },
   };
 }

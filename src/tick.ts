@@ -9,7 +9,7 @@ import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
 import { describeCause } from './platform/http/problem.ts';
 import { flushSpans, traceOf } from './observe.ts';
 import { redact } from './platform/telemetry/redact.ts';
-import { becauseOf, releaseAllOverdue } from './domains/inventory/index.ts';
+import { becauseOf, releaseAllOverdue, stockChanged } from './domains/inventory/index.ts';
 import { startRecord } from './platform/telemetry/record.ts';
 import { toTaskSpan } from './platform/telemetry/trace/root.ts';
 import { unixSeconds } from './platform/clock.ts';
@@ -29,7 +29,8 @@ async function tick(deps: Deps, gauges: Gauges): Promise<void> {
   const requests = await settleOpenRequests(deps);
   const webhooks = await applyStoredWebhooks(deps);
   const delivered = await drainOutbox(deps);
-  await deps.db.writeResent(becauseOf('hold_expired'), releaseAllOverdue);
+  const [, freed] = await deps.db.writeResent(becauseOf('hold_expired'), releaseAllOverdue);
+  if (freed.length > 0) stockChanged(deps);
   await republishRevocations(deps);
   const [[sampled]] = await deps.db.read(gaugeRow);
   await gauges.setGauges({

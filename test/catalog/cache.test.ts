@@ -137,6 +137,28 @@ describe('a sale', () => {
   });
 });
 
+test('units that the tick lets go show at once, and a tick that lets none go tells nobody', async () => {
+  const path = `/products/${product.handle}`;
+  const quantity = async () => (await read(path)).body.skus[0].available_quantity;
+  const tick = () => stack.worker.scheduled({ cron: '* * * * *' });
+  await stack.owner.query(
+    `with held as (
+       update stock_levels set reserved = reserved + 4 where sku_id = $1 returning sku_id, location_id
+     )
+     insert into reservations (sku_id, location_id, quantity, expires_at)
+     select sku_id, location_id, 4, now() - interval '1 minute' from held`,
+    [product.skuIds[0]],
+  );
+  expect(await quantity()).toBe(6);
+  await filled(1);
+  await tick();
+  expect(await quantity()).toBe(10);
+  await filled(2);
+  stack.redis.clear();
+  await tick();
+  expect(stack.redis.exchanges.filter(isChange)).toEqual([]);
+});
+
 test('without Redis the catalog is read from the database', async () => {
   const path = `/products/${product.handle}`;
   await cached(path);

@@ -33,7 +33,9 @@ export function buildImageTree(folder: string, bundleDir: string): void {
   cpSync(path.join(ROOT, 'dist/assets'), path.join(app, 'dist/assets'), { recursive: true });
   copyFileSync(path.join(ROOT, 'LICENSE'), path.join(app, 'LICENSE'));
   writeFileSync(path.join(app, 'package.json'), `${JSON.stringify({ type: 'module' })}\n`);
-  mkdirSync(path.join(folder, 'var/lib/ecommerce-api'), { recursive: true, mode: 0o750 });
+  const state = path.join(folder, 'var/lib/ecommerce-api');
+  mkdirSync(state, { recursive: true });
+  chmodSync(state, 0o750);
 }
 
 function makeBundle(): string {

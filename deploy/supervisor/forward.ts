@@ -123,9 +123,14 @@ function send(agent: Agent, socketPath: string, { request, address, requestId }:
 function relay(outgoing: ClientRequest, response: ServerResponse): Promise<void> {
   const orphaned = setTimeout(() => outgoing.destroy(), ORPHAN_MS);
   return new Promise<void>((resolve, reject) => {
+    let reply: IncomingMessage | null = null;
     outgoing.on('error', reject);
-    outgoing.on('close', resolve);
+    outgoing.on('close', () => {
+      if (reply?.complete === true) resolve();
+      else reject(new Error('the reply broke off'));
+    });
     outgoing.on('response', (incoming) => {
+      reply = incoming;
       incoming.on('error', reject);
       if (response.headersSent || response.destroyed) {
         incoming.resume();

@@ -58,10 +58,13 @@ interface Prepared {
 async function prepare(deployment: Deployment): Promise<Prepared> {
   const { options, release, metricsToken, shell, report, signal } = deployment;
   report.step('What runs there now');
-  const old = await currentVersion(shell, options.env);
+  const current = await currentVersion(shell, options.env);
+  const old = options.first ? null : current;
   report.say(old ?? 'Nothing: this is the first deployment.');
-  const look = () => (old === null ? { requests: 0, errors: 0 } : scrape(options.url, metricsToken));
-  const first = await look();
+  const look = async () => (old === null ? { requests: 0, errors: 0 } : scrape(options.url, metricsToken));
+  const first = await look().catch((cause: unknown) => {
+    throw new Error(`${messageOf(cause)}. Does nothing serve there yet? --first`, { cause });
+  });
   await must(deployment, 'Verify', commands.verify());
   await must(deployment, 'Doctor', commands.doctor(options.env, options.envFile));
   const usual = between(first, await look());

@@ -16,13 +16,15 @@ export interface Options {
   settleS: number;
   /** Fraction of the new version's requests that may fail with a 5xx beyond what failed before. */
   threshold: number;
+  /** Nothing serves there yet, whatever Cloudflare keeps: setting secrets makes an empty Worker. */
+  first: boolean;
   dryRun: boolean;
   yes: boolean;
   /** Read into the environment, and by the doctor. */
   envFile: string | undefined;
 }
 
-export const USAGE = `Usage: npm run deploy -- --env production --url https://api.example.com [options]
+const USAGE = `Usage: npm run deploy -- --env production --url https://api.example.com [options]
   --env NAME         staging or production
   --url URL          where the deployment answers; DEPLOY_URL otherwise
   --stages LIST      percent of the traffic, one after the other (10,50,100)
@@ -31,6 +33,7 @@ export const USAGE = `Usage: npm run deploy -- --env production --url https://ap
   --threshold N      fraction of failed requests that is too much (0.01)
   --previous REF     what runs there now (the tag release/<env>)
   --env-file FILE    METRICS_TOKEN, MIGRATION_DATABASE_URL, CLOUDFLARE_API_TOKEN, CLOUDFLARE_ACCOUNT_ID
+  --first            nothing serves there yet (secrets that are set first make an empty Worker)
   --dry-run          print the command lines and stop
   --yes              do not ask`;
 
@@ -49,6 +52,7 @@ export function readOptions(args: string[], environment: Record<string, string |
       settle: { type: 'string', default: '60' },
       threshold: { type: 'string', default: '0.01' },
       'env-file': { type: 'string' },
+      first: { type: 'boolean', default: false },
       'dry-run': { type: 'boolean', default: false },
       yes: { type: 'boolean', default: false },
     },
@@ -61,6 +65,7 @@ export function readOptions(args: string[], environment: Record<string, string |
     pauseS: Number(values.pause),
     settleS: Number(values.settle),
     threshold: Number(values.threshold),
+    first: values.first,
     dryRun: values['dry-run'],
     yes: values.yes,
     envFile: values['env-file'],

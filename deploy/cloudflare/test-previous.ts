@@ -1,9 +1,10 @@
-// npm run test:previous -- release/production [folders]: the tests of that release, with its Worker, on the schema as it
+// npm run test:previous -- release/production [tests]: the tests of that release, with its Worker, on the schema as it
 // will be. They pass before a migration is applied to a database that this release serves from.
 import { spawn } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 
 /** Of the older tests, those of files and programs: they say nothing of a schema. */
 const NOT_OF_THE_SCHEMA = new Set([
@@ -20,17 +21,25 @@ const NOT_OF_THE_SCHEMA = new Set([
   'support',
 ]);
 
-const USAGE = 'Usage: npm run test:previous -- <git ref> [folders of test/]';
+const USAGE = 'Usage: npm run test:previous -- <git ref> [folders or files of test/] [--migrations DIR]';
+
+interface Asked {
+  ref: string;
+  /** Of the older test/; empty: all that a schema can break. */
+  tests: readonly string[];
+  /** The schema as it will be. */
+  migrations: string;
+}
 
 /** Answers the exit code of the older release's tests. Throws Error when they cannot be started. */
-async function testPrevious(root: string, ref: string, folders: readonly string[]): Promise<number> {
+async function testPrevious(root: string, { ref, tests, migrations }: Asked): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'edge-commerce-previous-'));
   try {
     await extract(root, ref, folder);
     await rm(join(folder, 'migrations'), { recursive: true });
-    await cp(join(root, 'migrations'), join(folder, 'migrations'), { recursive: true });
+    await cp(migrations, join(folder, 'migrations'), { recursive: true });
     await install(root, folder);
-    const chosen = folders.length > 0 ? folders : await schemaTests(folder);
+    const chosen = tests.length > 0 ? tests : await schemaTests(folder);
     const vitest = join(folder, 'node_modules/vitest/vitest.mjs');
     const args = ['run', '--config', 'test/vitest.config.ts', ...chosen.map((name) => `test/${name}`)];
     return await run(process.execPath, [vitest, ...args], folder);
@@ -73,13 +82,22 @@ function run(program: string, args: readonly string[], cwd: string): Promise<num
   });
 }
 
-const [ref, ...folders] = process.argv.slice(2);
+function readArguments(args: string[]): Asked {
+  const { positionals, values } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { migrations: { type: 'string', default: 'migrations' } },
+  });
+  const [ref, ...tests] = positionals;
+  if (ref === undefined) throw new Error(USAGE);
+  return { ref, tests, migrations: values.migrations };
+}
+
 // The signal reaches the tests as well; this process outlives them to remove what it unpacked.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
-process.exitCode =
-  ref === undefined || ref.startsWith('-')
-    ? (console.error(USAGE), 1)
-    : await testPrevious(process.cwd(), ref, folders).catch((error: unknown) => {
-        console.error(error instanceof Error ? error.message : error);
-        return 1;
-      });
+try {
+  process.exitCode = await testPrevious(process.cwd(), readArguments(process.argv.slice(2)));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

@@ -15,6 +15,8 @@ export interface LiveDeployment {
   failing: { old: number; fresh: number };
   /** Paths at which the new version fails. */
   broken: Set<string>;
+  /** The version before is no shop at all. */
+  closed: boolean;
   /** Each request with the version that answered it. */
   seen: { path: string; version: string }[];
 }
@@ -33,14 +35,16 @@ const TRAFFIC = 10_000;
  */
 export async function startDeployment(stateFile: string): Promise<LiveDeployment> {
   const counts = { requests: 5_000_000, errors: 50_000 };
-  const live: LiveDeployment = { url: '', failing: { old: 0, fresh: 0 }, broken: new Set(), seen: [] };
+  const live: LiveDeployment = { url: '', failing: { old: 0, fresh: 0 }, broken: new Set(), closed: false, seen: [] };
   const server = createServer((request, response) => {
     const state = stateOf(stateFile);
     const version = versionFor(request, state);
     const path = new URL(request.url ?? '/', 'http://shop').pathname;
     live.seen.push({ path, version });
     const isBroken = version === FRESH && live.broken.has(path);
-    const { status, body } = isBroken ? { status: 500, body: {} } : answer(request, path, version, state);
+    const isClosed = version === OLD && live.closed;
+    const { status, body } =
+      isBroken || isClosed ? { status: isBroken ? 500 : 404, body: {} } : answer(request, path, version, state);
     if (path === '/metrics' && status === 200) {
       const fresh = (state.versions.find(({ version_id }) => version_id === FRESH)?.percentage ?? 0) / 100;
       counts.requests += TRAFFIC;

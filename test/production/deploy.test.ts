@@ -190,6 +190,19 @@ test('the first deployment serves everybody at once', async () => {
   ]);
 });
 
+test('an empty Worker that setting secrets made is not asked for its metrics when told so', async () => {
+  const shop = await releasedShop({ isFirst: true });
+  shop.setTraffic({ [OLD]: 100 });
+  shop.script({});
+  shop.live.closed = true;
+  const { output } = await shop.deploy();
+  expect(output).toContain(
+    'The error rate cannot be seen: /metrics answered 404. Does nothing serve there yet? --first',
+  );
+  expect((await shop.deploy(['--first'])).code).toBe(0);
+  expect(shop.traffic()).toEqual({ [FRESH]: 100 });
+});
+
 test('what is released but not complete says so', async () => {
   const shop = await releasedShop();
   shop.script({ 'wrangler triggers': { exit: 1 } });

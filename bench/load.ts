@@ -10,6 +10,8 @@ export interface LoadOptions {
   connections: number;
   warmUpMs: number;
   durationMs: number;
+  /** A Unix socket to send to, whatever host the address names. */
+  socketPath?: string;
 }
 
 /**
@@ -24,7 +26,7 @@ export async function load(urlOf: (n: number) => URL, options: LoadOptions): Pro
   let sent = 0;
   const connection = async () => {
     for (let start = performance.now(); start < end; start = performance.now()) {
-      await get(urlOf(sent++), agent);
+      await get(urlOf(sent++), agent, options.socketPath);
       const now = performance.now();
       if (now >= countFrom && now < end) latenciesMs.push(now - start);
     }
@@ -57,9 +59,9 @@ export async function send(urlOf: (n: number) => URL, count: number, connections
   }
 }
 
-function get(url: URL, agent: http.Agent): Promise<void> {
+function get(url: URL, agent: http.Agent, socketPath?: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const request = http.get(url, { agent }, (response) => {
+    const request = http.get(url, { agent, ...(socketPath !== undefined && { socketPath }) }, (response) => {
       if (response.statusCode !== 200) reject(new Error(`${url.pathname} answered ${response.statusCode}`));
       response.on('end', resolve).on('error', reject).resume();
     });

@@ -42,7 +42,15 @@ function makeBundle(): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'image-bundle-'));
   const wrangler = path.join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
   const args = [wrangler, 'deploy', '--dry-run', '--env', 'production', '--outdir', folder];
-  const env = { ...process.env, WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true', CI: 'true' };
+  // wrangler runs the build with the first node on PATH.
+  const search = [path.dirname(process.execPath), process.env['PATH']].join(path.delimiter);
+  const env = {
+    ...process.env,
+    PATH: search,
+    WRANGLER_SEND_METRICS: 'false',
+    WRANGLER_HIDE_BANNER: 'true',
+    CI: 'true',
+  };
   execFileSync(process.execPath, args, { cwd: ROOT, env, stdio: ['ignore', 'ignore', 'inherit'] });
   return folder;
 }

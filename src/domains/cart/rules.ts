@@ -40,6 +40,7 @@ function toItems(row: CartRow, priced: Priced): Cart['items'] {
   const lines = new Map(priced.lines.map((line) => [line.id, line]));
   return row.items.map((item) => {
     const line = lines.get(item.id) ?? NOTHING_DUE;
+    const isAvailable = isBuyable(item) && item.quantity <= item.available_quantity;
     return {
       id: item.id,
       sku_id: item.sku_id,
@@ -51,8 +52,10 @@ function toItems(row: CartRow, priced: Priced): Cart['items'] {
       discount_total: line.discountTotal,
       tax_total: line.taxTotal,
       total: line.total,
-      available: isBuyable(item) && item.quantity <= item.available_quantity,
+      available: isAvailable,
       available_quantity: isBuyable(item) ? item.available_quantity : 0,
+      backorder: isAvailable && item.quantity > item.there_quantity,
+      expected_at: isBuyable(item) ? item.expected_at : null,
     };
   });
 }

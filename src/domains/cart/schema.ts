@@ -58,6 +58,10 @@ const Item = PricedItem.extend({
   /** Whether this many can be bought now. */
   available: z.boolean(),
   available_quantity: z.int(),
+  /** It can be bought, and some of it has yet to come. */
+  backorder: z.boolean(),
+  /** When more is expected; null when nobody knows. */
+  expected_at: timestamp.nullable(),
 }).meta({ id: 'CartItem' });
 
 const ShippingOption = z

@@ -1,4 +1,4 @@
-import { json, nothing, sql, type Sql } from '../../platform/db/sql.ts';
+import { json, jsonTime, nothing, sql, type Sql } from '../../platform/db/sql.ts';
 import { chosenMarketId } from '../markets/index.ts';
 import { SORTS, type PriceContext, type Product, type ProductQuery } from './schema.ts';
 
@@ -31,12 +31,13 @@ const skusOfProduct = sql`
       jsonb_agg(jsonb_build_object(
         'id', s.id, 'code', s.code, 'title', s.title, 'options', s.options, 'currency', pr.currency,
         'price', pr.amount, 'compare_at_price', pr.compare_at_amount,
-        'available', st.quantity > 0, 'available_quantity', st.quantity
+        'available', st.quantity > 0, 'available_quantity', st.quantity,
+        'backorder', st.quantity > 0 and st.there = 0, 'expected_at', ${jsonTime(sql`st.expected_at`)}
       ) order by s.position, s.id) as list
     from skus s
     join prices pr on pr.sku_id = s.id and pr.currency = m.currency
     cross join lateral (
-      select a.quantity from sku_availability a where a.sku_id = s.id
+      select a.quantity, a.there, a.expected_at from sku_availability a where a.sku_id = s.id
     ) st
     where s.product_id = p.id and s.status = 'active'
   ) skus`;

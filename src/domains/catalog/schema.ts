@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { currencyCode, listOf, money, text } from '../../platform/http/schema.ts';
+import { currencyCode, listOf, money, text, timestamp } from '../../platform/http/schema.ts';
 import { pageQuery } from '../../platform/http/page.ts';
 import { MarketCode } from '../markets/index.ts';
 
@@ -19,6 +19,10 @@ const Sku = z
     compare_at_price: money.nullable(),
     available: z.boolean(),
     available_quantity: z.int().min(0),
+    /** None is there: what is available has yet to come. */
+    backorder: z.boolean(),
+    /** When more is expected; null when nobody knows. */
+    expected_at: timestamp.nullable(),
   })
   .meta({ id: 'Sku' });
 

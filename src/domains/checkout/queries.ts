@@ -92,6 +92,22 @@ function insertOrder(plan: OrderPlan, customerId: string | null): Sql[] {
   ];
 }
 
+/** What of it has yet to come: units were taken last, so a level that promises more than is there promises them to it. */
+function freezeBackorder({ orderId }: OrderPlan): Sql {
+  return sql`
+    update order_items i set backorder = true, expected_at = late.expected_at
+    from (
+      select li.id, case when count(*) = count(l.expected_at) then max(l.expected_at) end as expected_at
+      from order_items li
+      join reservations r on r.order_id = li.order_id and (r.sku_id = li.sku_id
+        or li.components @> jsonb_build_array(jsonb_build_object('sku_id', r.sku_id)))
+      join stock_levels l on l.sku_id = r.sku_id and l.location_id = r.location_id
+      where li.order_id = ${orderId}::uuid and l.reserved > l.on_hand - l.safety_stock
+      group by li.id
+    ) late
+    where i.id = late.id`;
+}
+
 function openPayment(plan: OrderPlan): Sql[] {
   const { provider, token, capture } = plan.payment;
   const amount = plan.totals.total;
@@ -133,6 +149,7 @@ export function placeStatements(plan: OrderPlan, customerId: string | null, clai
     becauseOf('order_placed', plan.orderId),
     reserveStock(plan.orderId, plan.items, plan.cart.shipping_address?.country ?? null),
     requireReserved(plan.orderId, lines),
+    freezeBackorder(plan),
     ...(isSettledAtOnce(plan) ? confirmStatements({ ...plan, id: plan.orderId }) : []),
   ];
 }

@@ -11,6 +11,9 @@ const OrderItem = PricedItem.extend({
   /** Units that have left, and units that never will. */
   fulfilled_quantity: z.int(),
   canceled_quantity: z.int(),
+  /** Some of it had yet to come when it was ordered, and when it was expected then. */
+  backorder: z.boolean(),
+  expected_at: timestamp.nullable(),
 }).meta({ id: 'OrderItem' });
 
 const PaymentStatus = z.enum(PAYMENT_STATUSES);

@@ -1,4 +1,4 @@
-import { sql, type Sql } from '../../../platform/db/sql.ts';
+import { jsonTime, sql, type Sql } from '../../../platform/db/sql.ts';
 import type { Address } from '../../customers/index.ts';
 
 export interface ItemRow {
@@ -10,6 +10,9 @@ export interface ItemRow {
   /** Minor units; null when the SKU cannot be bought in the cart's currency any more. */
   unit_price: number | null;
   available_quantity: number;
+  /** Of these, what need not come first. */
+  there_quantity: number;
+  expected_at: string | null;
 }
 
 export interface DiscountRow {
@@ -64,12 +67,15 @@ const items = sql`
       'title', case when s.title = '' then p.title else p.title || ' - ' || s.title end,
       'quantity', i.quantity,
       'unit_price', case when s.status = 'active' and p.status = 'active' then pr.amount end,
-      'available_quantity', (select a.quantity from sku_availability a where a.sku_id = s.id)
+      'available_quantity', st.quantity, 'there_quantity', st.there, 'expected_at', ${jsonTime(sql`st.expected_at`)}
     ) order by i.created_at, i.id)
     from cart_items i
     join skus s on s.id = i.sku_id
     join products p on p.id = s.product_id
     left join prices pr on pr.sku_id = s.id and pr.currency = m.currency
+    cross join lateral (
+      select a.quantity, a.there, a.expected_at from sku_availability a where a.sku_id = s.id
+    ) st
     where i.cart_id = c.id), '[]'::jsonb)`;
 
 const discounts = sql`

@@ -24,7 +24,8 @@ const items = sql`
     'id', i.id, 'sku_id', i.sku_id, 'sku_code', i.sku_code, 'title', i.title, 'quantity', i.quantity,
     'unit_price', i.unit_price, 'subtotal', i.subtotal, 'discount_total', i.discount_total,
     'tax_total', i.tax_total, 'total', i.total, 'fulfilled_quantity', i.fulfilled_quantity,
-    'canceled_quantity', i.canceled_quantity) order by i.position)
+    'canceled_quantity', i.canceled_quantity, 'backorder', i.backorder, 'expected_at', ${jsonTime(sql`i.expected_at`)}
+    ) order by i.position)
    from order_items i where i.order_id = o.id)`;
 
 const payments = sql`

@@ -1,8 +1,9 @@
 // A migration runs while the version before it still serves. What it takes away must have been out of use for one release:
-// expand (add), release what uses the new, then contract (remove) in a later release.
+// expand (add), release what uses the new, then contract (remove) in a later release. What a replaced function does
+// differently no text shows: npm run test:previous is for that.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { breaks, createdName, uniqueIndexName } from './breaking-statements.ts';
+import { breaks, createdName, suspectName, uniqueIndexName } from './breaking-statements.ts';
 import { statementsOf, type Statement } from './sql-statements.ts';
 
 /** In a contracting file: what it completes, and why nobody needs the old any more. */
@@ -32,13 +33,14 @@ export function expandContractFaults({ pending, released }: Pending, read: (name
     const contract = contractOf(statements);
     if (contract !== null) return released.has(contract) ? [] : [unfinished(name, contract)];
     const created = new Set(namesOf(read(name), createdName));
+    const suspects = new Set(namesOf(read(name), suspectName));
     return statements
       .filter(({ notes }) => !notes.some((note) => SAFE.test(note)))
       .flatMap((statement) =>
-        breaks(statement, { created, uniqueIndexes }).map((why) => ({
+        breaks(statement, { created, suspects, uniqueIndexes }).map(({ part, why }) => ({
           file: `${name}.sql`,
           line: statement.line,
-          statement: shortened(statement.text),
+          statement: shortened(part),
           why,
         })),
       );

@@ -52,6 +52,8 @@ describe('what may break the running version is found', () => {
     'revoke insert on apples from ecommerce_app',
     'do $$ begin alter table apples drop column color; end $$',
     "do language plpgsql $x$ begin execute 'drop table ' || 'apples'; end $x$",
+    'create function f() returns void language sql as $$ revoke select on apples from r $$; select f()',
+    'create trigger t before insert or update of name on apples for each row execute function f()',
     '/* create table apples */ drop table apples -- create table apples',
     'create table pears (id int); drop table apples',
   ])('%s', (sql) => {
@@ -65,6 +67,8 @@ describe('what the running version does not notice passes', () => {
     'create table pears (id int); create unique index on pears (id); alter table pears add constraint p check (id > 0)',
     'create table pears (id int); revoke insert on pears from ecommerce_app; drop table pears',
     'create function f() returns int language sql as $$ select 1; drop table apples; $$; revoke execute on function f() from public',
+    'create trigger t before truncate on apples for each statement execute function f()',
+    'create or replace function f() returns int language sql as $$ select 1 $$; select f()',
     'create index apples_ripe on apples (name, color)',
     'drop index apples_color',
     'alter table apples add column weight int',
@@ -99,6 +103,19 @@ describe('a contract', () => {
 
   test('needs its reason', () => {
     expect(faults(sql(OLD).replace(': 1.4 reads hue', ''))).toHaveLength(1);
+  });
+});
+
+test('of a list of changes the one at fault is shown', () => {
+  const sql = 'alter table apples add column weight int, drop column color;';
+  const [fault] = expandContractFaults({ pending: [NEW], released: new Set([OLD]) }, (name) =>
+    name === OLD ? RELEASED : sql,
+  );
+  expect(fault).toEqual({
+    file: `${NEW}.sql`,
+    line: 1,
+    statement: 'alter table apples drop column color',
+    why: 'the column of apples may be in use',
   });
 });
 

@@ -1,0 +1,102 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { parse } from 'yaml';
+import type { Deployment } from '../../dev/doctor/deployment.ts';
+import { OBSERVABILITY } from '../observability/programs.ts';
+import { startStack, type Stack } from '../support/stack.ts';
+import {
+  type Answers,
+  type Certificate,
+  type Front,
+  makeCertificate,
+  startAnswers,
+  startFront,
+} from './doctor-fixture.ts';
+
+export const ORIGIN = 'https://shop.example.test';
+export const FOLDER = mkdtempSync(join(tmpdir(), 'doctor-'));
+export const DUMP = join(FOLDER, 'backup-1.dump');
+export const OTHER_KEY = join(FOLDER, 'other-key.pem');
+export const ROOTS = getCACertificates('default');
+
+const jsonIn = (sub: string) => readdirSync(join(OBSERVABILITY, sub)).map((name) => join(OBSERVABILITY, sub, name));
+export const ALERTS = jsonIn('rules').flatMap((file) =>
+  (parse(readFileSync(file, 'utf8')) as { groups: { rules: { alert?: string }[] }[] }).groups.flatMap(({ rules }) =>
+    rules.flatMap(({ alert }) => alert ?? []),
+  ),
+);
+const ofPrometheus = () => ({
+  '/api/v1/targets': { data: { activeTargets: [{ labels: { job: 'ecommerce-api' }, health: 'up', lastError: '' }] } },
+  '/api/v1/rules': { data: { groups: [{ rules: ALERTS.map((name) => ({ name })) }] } },
+  '/api/v1/alertmanagers': { data: { activeAlertmanagers: [{ url: 'http://alertmanager:9093' }] } },
+});
+const ofGrafana = () => ({
+  '/api/search': jsonIn('dashboards').map((file) => ({ uid: JSON.parse(readFileSync(file, 'utf8')).uid as string })),
+});
+
+/** A shop behind TLS with somebody to watch it, and what the doctor knows of it. */
+export interface Clinic {
+  stack: Stack;
+  front: Front;
+  certificate: Certificate;
+  prometheus: Answers;
+  grafana: Answers;
+  /** With nothing wrong but these; values that are '' are not there. */
+  deployment(values?: Record<string, string>, changes?: Partial<Deployment>): Deployment;
+  /** Takes back what a test broke. */
+  heal(): void;
+  close(): Promise<void>;
+}
+
+export async function startClinic(): Promise<Clinic> {
+  const certificate = makeCertificate(FOLDER, 'shop', 90);
+  makeCertificate(FOLDER, 'other', 90);
+  const noTestPayments = { PAYMENT_TEST_URL: '', PAYMENT_TEST_SECRET: '', PAYMENT_TEST_WEBHOOK_SECRET: '' };
+  const build = { SERVICE_VERSION: '1.2.3', BUILD_TIME: '2026-11-22T09:30:00Z', ALLOWED_ORIGINS: ORIGIN };
+  const stack = await startStack({
+    env: { ENVIRONMENT: 'production', LOG_LEVEL: 'info', ...noTestPayments, ...build },
+  });
+  const front = await startFront(stack.url, certificate);
+  const prometheus = await startAnswers(ofPrometheus());
+  const grafana = await startAnswers(ofGrafana());
+  const tls = { TLS_ENABLED: 'true', TLS_CERT_FILE: certificate.certFile, TLS_KEY_FILE: certificate.keyFile };
+  const known = { ...stack.bindings, ...tls, BACKUP_DIR: FOLDER };
+  const heal = () => {
+    setDefaultCACertificates([...ROOTS, certificate.cert]);
+    writeFileSync(DUMP, 'a dump');
+    front.mangle = null;
+    prometheus.replies = ofPrometheus();
+    grafana.replies = ofGrafana();
+  };
+  heal();
+  await stack.worker.scheduled({ cron: '* * * * *' });
+  return {
+    stack,
+    front,
+    certificate,
+    prometheus,
+    grafana,
+    heal,
+    deployment: (values = {}, changes = {}) => ({
+      environment: 'production',
+      values: Object.fromEntries(Object.entries({ ...known, ...values }).filter(([, value]) => value !== '')),
+      vars: ['ENVIRONMENT', 'TRUSTED_IP_HEADER'],
+      inFile: ['POSTGRES_PASSWORD'],
+      secrets: null,
+      crons: ['* * * * *'],
+      keepsLogs: true,
+      url: front.url,
+      prometheusUrl: prometheus.url,
+      grafanaUrl: grafana.url,
+      now: () => new Date(),
+      ...changes,
+    }),
+    async close() {
+      setDefaultCACertificates(ROOTS);
+      for (const part of [grafana, prometheus, front, stack]) await part.close();
+      rmSync(FOLDER, { recursive: true });
+    },
+  };
+}

@@ -1,0 +1,186 @@
+import { execFile } from 'node:child_process';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { examine, type Finding } from '../../dev/doctor/check.ts';
+import { CHECKS } from '../../dev/doctor/checks.ts';
+import { installed, startPrometheus, until } from '../observability/programs.ts';
+import { BREAKS } from './doctor-breaks.ts';
+import { ALERTS, type Clinic, FOLDER, startClinic } from './doctor-clinic.ts';
+import { startFront } from './doctor-fixture.ts';
+
+describe.skipIf(!installed('openssl'))('the doctor', () => {
+  let clinic: Clinic;
+  beforeAll(async () => {
+    clinic = await startClinic();
+  });
+  afterEach(() => clinic.heal());
+  afterAll(() => clinic.close());
+
+  const only = (...ids: string[]) => CHECKS.filter(({ id }) => ids.includes(id));
+
+  test('a deployment with nothing wrong passes every check', async () => {
+    const findings = await examine(CHECKS, clinic.deployment());
+    expect(findings.filter(({ result }) => result !== 'pass')).toEqual([]);
+  });
+
+  describe('every check fails when what it looks at is broken', () => {
+    test('none is left out here', () => {
+      expect(Object.keys(BREAKS)).toEqual(CHECKS.map(({ id }) => id));
+    });
+
+    const breaks = Object.entries(BREAKS).flatMap(([id, all]) =>
+      Object.entries(all).map(([name, broken]) => ({ id, name, broken })),
+    );
+    test.each(breaks)('$id: $name', async ({ id, broken }) => {
+      clinic.front.mangle = broken.mangle ?? null;
+      await broken.prepare?.(clinic);
+      const [finding] = await examine(only(id), clinic.deployment(broken.values, broken.changes));
+      expect(finding).toMatchObject({
+        id,
+        result: 'fail',
+        seen: expect.stringMatching(/./),
+        remedy: expect.stringMatching(/./),
+      });
+    });
+
+    test('tls: an old version is spoken', async () => {
+      const old = await startFront(clinic.stack.url, clinic.certificate, {
+        minVersion: 'TLSv1',
+        ciphers: 'DEFAULT@SECLEVEL=0',
+      });
+      try {
+        const [finding] = await examine(only('tls'), clinic.deployment({}, { url: old.url }));
+        expect(finding).toMatchObject({ result: 'fail', seen: 'TLS 1.0 or 1.1 is spoken' });
+      } finally {
+        await old.close();
+      }
+    });
+  });
+
+  describe('what cannot be seen is skipped, not passed', () => {
+    const secrets = [
+      'DATABASE_URL',
+      'JWT_ACCESS_SECRET',
+      'UPSTASH_REDIS_REST_TOKEN',
+      'METRICS_TOKEN',
+      'ALLOWED_ORIGINS',
+    ];
+
+    test('secrets that only Cloudflare knows', async () => {
+      const blank = Object.fromEntries(secrets.map((name) => [name, '']));
+      const findings = await examine(CHECKS, clinic.deployment(blank, { secrets }));
+      const resultOf = new Map(findings.map(({ id, result }) => [id, result]));
+      for (const id of ['jwt-secrets', 'database-tls', 'database-role', 'redis-password', 'cors', 'metrics']) {
+        expect([id, resultOf.get(id)]).toEqual([id, 'skipped']);
+      }
+      expect(findings.filter(({ result }) => result === 'fail')).toEqual([]);
+      expect(findings.find(({ id }) => id === 'bindings')?.seen).toContain('5 are secrets at Cloudflare');
+    });
+
+    test('what nobody gave an address of', async () => {
+      const nowhere = { url: null, prometheusUrl: null, grafanaUrl: null };
+      const findings = await examine(CHECKS, clinic.deployment({}, nowhere));
+      const skipped = findings.filter(({ result }) => result === 'skipped');
+      expect(skipped).toHaveLength(11);
+      for (const { remedy } of skipped) expect(remedy).toMatch(/^--(url|prometheus|grafana) /);
+    });
+  });
+
+  test.skipIf(!installed('prometheus'))('a real Prometheus with the committed rules passes', async () => {
+    const shop = new URL(clinic.stack.url).host;
+    const token = clinic.stack.bindings['METRICS_TOKEN'] ?? '';
+    const real = await startPrometheus({ shop, token, alertmanager: '127.0.0.1:9', everyS: 1 });
+    try {
+      const checks = only('prometheus', 'alert-rules');
+      const findings = await until('a scrape', 30_000, async () => {
+        const found = await examine(checks, clinic.deployment({}, { prometheusUrl: real.url }));
+        return found.every(({ result }) => result === 'pass') ? found : undefined;
+      });
+      expect(findings.map(({ seen }) => seen)).toEqual(['1 targets are up', `${ALERTS.length} alerts`]);
+    } finally {
+      await real.stop();
+    }
+  });
+
+  describe('npm run doctor', () => {
+    const ROOT = join(import.meta.dirname, '../..');
+    const path = [dirname(process.execPath), process.env['PATH']].join(delimiter);
+
+    /** As it is typed; the clinic's certificate is trusted. */
+    function doctor(args: string[], env: Record<string, string> = {}) {
+      const options = { cwd: ROOT, env: { PATH: path, NODE_EXTRA_CA_CERTS: clinic.certificate.certFile, ...env } };
+      return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
+        execFile(process.execPath, ['dev/doctor/main.ts', ...args], options, (error, stdout, stderr) =>
+          resolve({ code: error === null ? 0 : error.code, stdout, stderr }),
+        );
+      });
+    }
+
+    /** What a person would write down of the deployment. */
+    function envFile(changes: Record<string, string> = {}): string {
+      const { values } = clinic.deployment(changes);
+      const file = join(FOLDER, 'production.env');
+      writeFileSync(
+        file,
+        Object.entries(values)
+          .map(([name, value]) => `${name}="${value}"\n`)
+          .join(''),
+      );
+      return file;
+    }
+    const watched = () => ['--prometheus', clinic.prometheus.url, '--grafana', clinic.grafana.url];
+    const resultOf = (json: string, id: string) =>
+      (JSON.parse(json) as Finding[]).find((finding) => finding.id === id)?.result;
+
+    test('prints a line per check and per line of the checklist, and ends with 0 when all is well', async () => {
+      const { code, stdout } = await doctor([
+        '--env',
+        'production',
+        '--url',
+        clinic.front.url,
+        ...watched(),
+        '--env-file',
+        envFile(),
+      ]);
+      expect(stdout).toContain(`${CHECKS.length} passed, 0 failed, 0 skipped`);
+      expect(stdout).toMatch(/^pass {2}Strong JWT secrets generated {2,}jwt-secrets, /m);
+      for (const { title } of CHECKS) expect(stdout).toContain(title.slice(0, 40));
+      expect(code).toBe(0);
+    });
+
+    test('ends with 1 on a fault, says what to do, and shows no secret', async () => {
+      const file = envFile({ JWT_ACCESS_SECRET: 'hunter2', RATE_LIMIT_ENABLED: 'false' });
+      const { code, stdout } = await doctor(['--env', 'production', '--env-file', file]);
+      expect(stdout).toMatch(
+        /^FAIL {2}Rate limits are on {2,}RATE_LIMIT_ENABLED is false {2,}remove it, or set it to true$/m,
+      );
+      expect(stdout).toMatch(/^FAIL {2}Rate limiting enabled/m);
+      expect(stdout).not.toContain('hunter2');
+      expect(code).toBe(1);
+    });
+
+    test('asks Cloudflare for the names of the secrets when it may', async () => {
+      const bin = join(FOLDER, 'bin');
+      mkdirSync(bin, { recursive: true });
+      const secrets = ['DATABASE_URL', 'JWT_ACCESS_SECRET'].map((name) => ({ name, type: 'secret_text' }));
+      const asked = `test "$*" = "secret list --env staging --format json" && echo '${JSON.stringify(secrets)}'`;
+      writeFileSync(join(bin, 'wrangler'), `#!/bin/sh\n${asked}\n`);
+      chmodSync(join(bin, 'wrangler'), 0o755);
+      const env = { PATH: [bin, path].join(delimiter), CLOUDFLARE_API_TOKEN: 'a-token' };
+      const file = envFile({ ENVIRONMENT: 'staging', DATABASE_URL: '', JWT_ACCESS_SECRET: '' });
+      const { code, stdout } = await doctor(['--env', 'staging', '--json', '--env-file', file], env);
+      expect(resultOf(stdout, 'database-tls')).toBe('skipped');
+      expect(resultOf(stdout, 'bindings')).toBe('pass');
+      expect(code).toBe(0);
+      const refused = await doctor(['--env', 'production', '--env-file', file], env);
+      expect(refused.code).toBe(2);
+    });
+
+    test('is asked for an environment that there is', async () => {
+      const { code, stderr } = await doctor(['--env', 'prod']);
+      expect(stderr).toContain('npm run doctor -- --env production|staging|dev');
+      expect(code).toBe(2);
+    });
+  });
+});

@@ -49,18 +49,23 @@ async function isConfirmed({ env }: Options): Promise<boolean> {
   return answer.trim() === env;
 }
 
-/** The first signal stops the deployment in order, a second Ctrl-C at once; whoever else stops it may say so twice. */
+/** One Ctrl-C arrives twice under npm: from the terminal, and passed on. */
+const SAME_MS = 2_000;
+
+/** The first signal stops the deployment in order; a later Ctrl-C leaves it as it is. */
 function onInterrupt(say: (text: string) => void): AbortSignal {
   const controller = new AbortController();
+  let firstAtMs = 0;
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
-      if (controller.signal.aborted && name !== 'SIGINT') return;
-      if (controller.signal.aborted) {
+      if (!controller.signal.aborted) {
+        firstAtMs = Date.now();
+        say(`${name}: what is under way is finished, then it is taken back. Ctrl-C again leaves it as it is.`);
+        controller.abort(new Error(`Interrupted by ${name}.`));
+      } else if (name === 'SIGINT' && Date.now() - firstAtMs > SAME_MS) {
         say('Left as it is: npx wrangler deployments status tells what serves.');
         process.exit(EXIT.stuck);
       }
-      say(`${name}: what is under way is finished, then it is taken back. Another Ctrl-C leaves it as it is.`);
-      controller.abort(new Error(`Interrupted by ${name}.`));
     });
   }
   return controller.signal;

@@ -146,6 +146,9 @@ test('Ctrl-C in the rollout finishes the command under way and rolls back', asyn
   const shop = await releasedShop();
   const { code, output } = await shop.deploy(['--pause', '60'], async (pid, said) => {
     while (!said().includes('Watching 10 %')) await new Promise((resolve) => setTimeout(resolve, 20));
+    // As under npm, which passes on what the terminal has sent already.
+    process.kill(pid, 'SIGINT');
+    while (!said().includes('SIGINT')) await new Promise((resolve) => setTimeout(resolve, 20));
     process.kill(pid, 'SIGINT');
   });
   expect(code).toBe(2);

@@ -25,7 +25,7 @@ interface Rule {
 }
 
 /** Of Cloudflare's `_headers`: a path, which may end in `*`, and under it, indented, what its replies carry. */
-export function parseHeaderRules(text: string): Rule[] {
+function parseHeaderRules(text: string): Rule[] {
   const rules: Rule[] = [];
   for (const line of text.split('\n').filter((each) => each.trim() !== '' && !each.startsWith('#'))) {
     if (/^\S/.test(line)) {

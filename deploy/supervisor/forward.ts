@@ -13,6 +13,8 @@ const RETRY_MS = 50;
 /** How long work goes on whose client has left. */
 const ORPHAN_MS = 60_000;
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+/** What the client wrote cannot be written to the Worker. */
+const UNSENDABLE = new Set(['ERR_INVALID_CHAR', 'ERR_UNESCAPED_CHARACTERS', 'ERR_INVALID_HTTP_TOKEN']);
 /** The Worker never had the request. */
 const NEVER_SENT = new Set(['ECONNREFUSED', 'ENOENT']);
 
@@ -90,6 +92,7 @@ export function createForwarder({ workerd, log, writeTimeoutMs }: ForwardOptions
         cause = error instanceof Error && 'code' in error ? String(error.code) : String(error);
       }
       if (response.writableEnded) return;
+      if (UNSENDABLE.has(cause)) return refuseAndSay(exchange, 'malformed_request', cause, startedAt);
       const mayRepeat = NEVER_SENT.has(cause) || (isSafe(request) && !response.headersSent);
       if (!mayRepeat && !response.destroyed) return refuseAndSay(exchange, 'worker_lost', cause, startedAt);
       await pause(RETRY_MS);

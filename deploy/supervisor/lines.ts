@@ -19,10 +19,16 @@ export function eachLine(stream: Readable, take: (line: string) => void): void {
   });
 }
 
-/** A line of workerd's structured log: the Worker's own line is the message, already in its form. */
-export function messageOf(line: string): string | null {
+export interface Said {
+  level: 'warn' | 'error';
+  message: string;
+}
+
+/** A line of workerd's structured log; of one that has no such form, the line itself. */
+export function saidIn(line: string): Said {
   const said = parseObject(line);
-  return said !== null && typeof said['message'] === 'string' ? said['message'] : null;
+  const message = typeof said?.['message'] === 'string' ? said['message'] : line;
+  return { level: said?.['level'] === 'warn' ? 'warn' : 'error', message };
 }
 
 export function isObject(text: string): boolean {

@@ -1,4 +1,4 @@
-import { isObject, messageOf } from './lines.ts';
+import { isObject, saidIn } from './lines.ts';
 import type { LogSink } from './log-sink.ts';
 
 type Level = 'info' | 'warn' | 'error' | 'fatal';
@@ -42,9 +42,9 @@ export function createLog(shape: LogShape, sink: LogSink): Log {
   return { say: (level, msg, fields) => sink.write(lineOf(shape, level, msg, fields)) };
 }
 
-/** What workerd has said, as a line of the log: the Worker's are in their form, its own get one, so that all are alike. */
-export function lineFrom(shape: LogShape, said: string): string {
-  const message = messageOf(said);
-  const isReady = message !== null && (shape.LOG_FORMAT === 'console' || isObject(message));
-  return isReady ? message : lineOf(shape, 'error', 'workerd', { cause: message ?? said });
+/** What workerd has printed, as a line of the log: the Worker's own lines are in its form, workerd's are put into it. */
+export function lineFrom(shape: LogShape, printed: string): string {
+  const { level, message } = saidIn(printed);
+  const isReady = shape.LOG_FORMAT === 'console' ? message !== printed : isObject(message);
+  return isReady ? message : lineOf(shape, level, 'workerd', { cause: message });
 }

@@ -21,7 +21,7 @@ export interface Problem {
 }
 
 /** RFC 9457, with the members of the Worker's own problems. */
-export function problemOf(code: ProblemCode, requestId: string): Problem {
+function problemOf(code: ProblemCode, requestId: string): Problem {
   const [status, detail] = PROBLEMS[code];
   const title = STATUS_CODES[status] ?? 'Error';
   const body = JSON.stringify({ type: `urn:problem:${code}`, title, status, detail, code, request_id: requestId });

@@ -28,7 +28,7 @@ begin
 end
 $$;
 revoke execute on function restrict_app_role() from public;
-select restrict_app_role();
+do $$ begin perform restrict_app_role(); end $$;
 
 -- A superuser who migrates owns nothing in the end: a security definer function of theirs would be a way up.
 do $$

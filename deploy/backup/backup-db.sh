@@ -31,8 +31,7 @@ only_one() {
 write_backup() {
   local partial
   partial=$(mktemp -d "$BACKUP_DIR/.partial-XXXXXX") || fail 74 "cannot write to $BACKUP_DIR"
-  # shellcheck disable=SC2064 -- as it is now
-  trap "rm -rf '$partial'" EXIT
+  trap 'rm -rf "$BACKUP_DIR"/.partial-*' EXIT
   name=backup-$(stamp 0)
   pg_dump --no-password --format=custom --lock-wait-timeout=60s --file="$partial/$name.dump" || fail 69 'pg_dump failed'
   pg_restore --list "$partial/$name.dump" | grep -c ' TABLE DATA public orders ' >/dev/null ||

@@ -10,7 +10,7 @@ load_settings() {
   local file=${BACKUP_ENV:-/etc/ecommerce/backup.env}
   [ -r "$file" ] || return 0
   set -a
-  # shellcheck disable=SC1090 -- whose name the operator chose
+  # shellcheck disable=SC1090
   . "$file"
   set +a
 }

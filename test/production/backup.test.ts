@@ -93,6 +93,16 @@ describe.skipIf(!possible)('a backup', () => {
     expect(readFileSync(seen, 'utf8')).not.toContain(postgres.shared.ownerPassword);
   });
 
+  test('takes a connection string as it is written: any password, and sslmode is honoured', async () => {
+    const { superuserUrl } = postgres.shared;
+    const password = `p@s:s/w%41\\o?r&d "'$(x)`;
+    await query(superuserUrl, `create role odd superuser login password '${password.replaceAll("'", "''")}'`);
+    const url = asRole(superuserUrl, 'odd', '', DATABASE).replace('odd@', `odd:${encodeURIComponent(password)}@`);
+    expect((await backup({ MIGRATION_DATABASE_URL: `${url}?sslmode=disable` })).code).toBe(0);
+    const plain = await backup({ MIGRATION_DATABASE_URL: `${url}?sslmode=require` });
+    expect([plain.code, plain.stderr]).toEqual([69, expect.stringContaining('SSL')]);
+  });
+
   test.each([
     [
       'of a database that does not let us in',

@@ -22,7 +22,9 @@ describe('the gate', () => {
     };
     const visitors = Array.from({ length: 20 }, (_, index) => index);
     await Promise.all(visitors.map((visitor) => visit(visitor)));
-    expect(order).toEqual(visitors);
+    expect(order.toSorted((a, b) => a - b)).toEqual(visitors);
+    // Those for whom there is room at once may come in either order.
+    for (const [at, visitor] of order.entries()) expect(Math.abs(at - visitor)).toBeLessThan(ROOM);
     expect(most).toBe(ROOM);
   });
 

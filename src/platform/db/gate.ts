@@ -6,41 +6,57 @@ export type Gate = (timeoutMs: number) => Promise<{ leftMs: number; leave: () =>
 
 /** How long after its own timeout a batch is held to be gone without having left. */
 const GONE_MS = 1_000;
-/** How long a place may stay free because the one it was called out to is gone. */
-const POLL_MS = 100;
+/** How often the first in line looks; the others look less often the further back they stand. */
+const LOOK_MS = 4;
+const LOOK_MS_MAX = 250;
+/** A batch that has less time than that is not sent: its answer would come too late. */
+const LEAST_MS = 100;
+/** Whoever has not looked for that long is not coming back. */
+const ABSENT_MS = 8 * LOOK_MS_MAX;
+
+interface Place {
+  untilMs: number;
+}
 
 interface Ticket {
-  wake: () => void;
+  lookedAtMs: number;
 }
 
 /**
- * At most `max` batches of this isolate at a time; the rest waits, first come first served. A request whose client hangs
- * up may be stopped anywhere, so a place that was not left is free again when its time is over, and nobody who waits
- * depends on being woken by another.
+ * At most `max` batches of this isolate at a time; the rest waits, the first to come first, give or take the places that are free at once. Each looks for itself, by a
+ * timer of its own request: workerd lets no request go on by the hand of another. A request whose client hangs up may be
+ * stopped anywhere, so a place that was not left, or not looked for, is given up after a while.
  */
 export function createGate(max: number, clock: Clock): Gate {
-  const inside = new Set<{ untilMs: number }>();
+  const inside = new Set<Place>();
   let line: Ticket[] = [];
   const nowMs = () => clock.now().getTime();
 
-  function hasRoom(): boolean {
-    if (inside.size < max) return true;
+  function freePlaces(): number {
     const now = nowMs();
-    for (const place of inside) if (place.untilMs < now) inside.delete(place);
-    return inside.size < max;
+    if (inside.size >= max) for (const place of inside) if (place.untilMs < now) inside.delete(place);
+    return max - inside.size;
   }
 
-  async function waitInLine(deadlineMs: number): Promise<void> {
-    const ticket: Ticket = { wake: () => undefined };
+  /** How many stand before it. */
+  function positionOf(ticket: Ticket): number {
+    const absentSinceMs = nowMs() - ABSENT_MS;
+    ticket.lookedAtMs = nowMs();
+    line = line.filter(({ lookedAtMs }) => lookedAtMs >= absentSinceMs);
+    if (!line.includes(ticket)) line.push(ticket);
+    return line.indexOf(ticket);
+  }
+
+  async function waitInLine(place: Place, deadlineMs: number): Promise<void> {
+    const ticket: Ticket = { lookedAtMs: nowMs() };
     line.push(ticket);
     try {
-      while (!hasRoom()) {
+      for (let position = positionOf(ticket); position >= freePlaces(); position = positionOf(ticket)) {
         const leftMs = deadlineMs - nowMs();
-        if (leftMs <= 0) throw new DatabaseUnreachable(`${max} batches are at the database already`);
-        await sleep(ticket, Math.min(leftMs, POLL_MS));
-        // Called out, but someone was quicker.
-        if (!line.includes(ticket)) line.unshift(ticket);
+        if (leftMs < LEAST_MS) throw new DatabaseUnreachable(`${max} batches are at the database already`);
+        await sleep(Math.min(leftMs, LOOK_MS * (position + 1), LOOK_MS_MAX));
       }
+      inside.add(place);
     } finally {
       line = line.filter((each) => each !== ticket);
     }
@@ -48,24 +64,15 @@ export function createGate(max: number, clock: Clock): Gate {
 
   return async (timeoutMs) => {
     const deadlineMs = nowMs() + timeoutMs;
-    if (!hasRoom()) await waitInLine(deadlineMs);
     const place = { untilMs: deadlineMs + GONE_MS };
-    inside.add(place);
-    const leave = () => {
-      inside.delete(place);
-      line.shift()?.wake();
-    };
-    return { leftMs: Math.max(1, deadlineMs - nowMs()), leave };
+    if (line.length < freePlaces()) inside.add(place);
+    else await waitInLine(place, deadlineMs);
+    return { leftMs: Math.max(1, deadlineMs - nowMs()), leave: () => void inside.delete(place) };
   };
 }
 
-/** Until the ticket is called out, `ms` at most. */
-async function sleep(ticket: Ticket, ms: number): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    ticket.wake = () => {
-      clearTimeout(timer);
-      resolve();
-    };
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
   });
 }

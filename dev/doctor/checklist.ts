@@ -7,6 +7,8 @@ export interface Line {
   checks: readonly string[];
   /** Tests, which hold for all of them. */
   tests: readonly { file: string; name: string }[];
+  /** Of `npm run rehearse`. */
+  rehearsals?: readonly string[];
 }
 
 /** The production checklist, in its order. */
@@ -21,7 +23,7 @@ export const CHECKLIST: readonly Line[] = [
     checks: ['tls', 'certificate'],
     tests: [
       { file: 'test/self-hosted/tls.test.ts', name: 'speaks TLS 1.3 and nothing older, as openssl sees it' },
-      { file: 'test/self-hosted/replicas.test.ts', name: 'nginx speaks TLS 1.2 and 1.3' },
+      { file: 'test/self-hosted/nginx.test.ts', name: 'does not speak TLS 1.1' },
     ],
   },
   {
@@ -32,7 +34,12 @@ export const CHECKLIST: readonly Line[] = [
   {
     item: 'Redis password set',
     checks: ['redis-password'],
-    tests: [{ file: 'test/self-hosted/redis-conf.test.ts', name: 'without the password nothing is answered' }],
+    tests: [
+      {
+        file: 'test/self-hosted/redis-endpoint.test.ts',
+        name: 'tells nothing to whoever has no password or another',
+      },
+    ],
   },
   {
     item: 'Rate limiting enabled',
@@ -131,7 +138,13 @@ export const CHECKLIST: readonly Line[] = [
   {
     item: 'Load testing completed',
     checks: [],
-    tests: [{ file: 'test/rehearse.test.ts', name: '' }],
+    tests: [
+      {
+        file: 'test/inventory/oversell.test.ts',
+        name: '500 buyers at once over 5 SKUs of 20 and kits that share them: every unit is sold, and none twice',
+      },
+    ],
+    rehearsals: ['ten-times-traffic', 'flash-sale'],
   },
   {
     item: 'Health checks verified',
@@ -144,9 +157,24 @@ export const CHECKLIST: readonly Line[] = [
   {
     item: 'Horizontal scaling tested',
     checks: [],
-    tests: [{ file: 'test/self-hosted/replicas.test.ts', name: '' }],
+    tests: [
+      {
+        file: 'test/self-hosted/replicas.test.ts',
+        name: 'one is killed and replaced, one is drained and replaced, and a migration runs: nothing is lost, nothing is done twice',
+      },
+      {
+        file: 'test/self-hosted/kubernetes.test.ts',
+        name: 'from three to ten replicas at 70 % of the CPU or 80 % of the memory, and never fewer than two',
+      },
+    ],
+    rehearsals: ['replica-killed'],
   },
 ];
+
+/** Everything besides the doctor that a line rests on, once each. */
+export function proofsOf({ tests, rehearsals = [] }: Line): string[] {
+  return [...new Set(tests.map(({ file }) => file)), ...rehearsals.map((name) => `npm run rehearse -- ${name}`)];
+}
 
 /** How a line stands: what failed counts more than what passed, and what nobody asked is open. */
 export function standingOf(line: Line, findings: readonly Finding[]): Finding['result'] | 'tested' {

@@ -1,5 +1,5 @@
 import type { Finding } from './check.ts';
-import { CHECKLIST, standingOf } from './checklist.ts';
+import { CHECKLIST, proofsOf, standingOf } from './checklist.ts';
 
 type State = ReturnType<typeof standingOf>;
 
@@ -51,7 +51,7 @@ function findingsTable(findings: readonly Finding[], isColored: boolean): string
 function checklistTable(findings: readonly Finding[], isColored: boolean): string {
   const rows = CHECKLIST.map((line) => ({
     state: standingOf(line, findings),
-    cells: [line.item, [...line.checks, ...new Set(line.tests.map(({ file }) => file))].join(', ')],
+    cells: [line.item, [...line.checks, ...proofsOf(line)].join(', ')],
   }));
   return table(['production checklist', 'by'], rows, isColored);
 }

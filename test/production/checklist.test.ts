@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { SCENARIOS } from '../../bench/rehearse/catalogue.ts';
 import { CHECKS } from '../../dev/doctor/checks.ts';
 import { CHECKLIST, standingOf } from '../../dev/doctor/checklist.ts';
 import { checklistPage } from '../../dev/doctor/page.ts';
@@ -32,7 +33,9 @@ test('has the lines of the guide, in its order', () => {
   ]);
 });
 
-describe.each(CHECKLIST)('$item', ({ checks, tests }) => {
+const rehearsed = SCENARIOS.map(({ name }) => name);
+
+describe.each(CHECKLIST)('$item', ({ checks, tests, rehearsals = [] }) => {
   test('is proven by tests that there are', () => {
     expect(tests).not.toEqual([]);
     for (const { file, name } of tests) {
@@ -42,7 +45,8 @@ describe.each(CHECKLIST)('$item', ({ checks, tests }) => {
     }
   });
 
-  test('is looked at by checks that there are', () => {
+  test('is looked at by checks and rehearsed by rehearsals that there are', () => {
+    for (const name of rehearsals) expect(rehearsed).toContain(name);
     for (const id of checks) expect(ids).toContain(id);
   });
 });

@@ -15,7 +15,7 @@ import {
   startFront,
 } from './doctor-fixture.ts';
 
-export const ORIGIN = 'https://shop.example.test';
+const ORIGIN = 'https://shop.example.test';
 export const FOLDER = mkdtempSync(join(tmpdir(), 'doctor-'));
 export const DUMP = join(FOLDER, 'backup-1.dump');
 export const OTHER_KEY = join(FOLDER, 'other-key.pem');

@@ -42,7 +42,7 @@ function tracingFaults(given: Given): string[] {
 }
 
 /** Idle connections are open ones. */
-export function poolFaults(given: Given): string[] {
+function poolFaults(given: Given): string[] {
   const [open, idle] = [given['DATABASE_MAX_OPEN_CONNS'], given['DATABASE_MAX_IDLE_CONNS']];
   if (open === undefined || idle === undefined || !(Number(idle) > Number(open))) return [];
   return ['DATABASE_MAX_IDLE_CONNS must not exceed DATABASE_MAX_OPEN_CONNS'];

@@ -31,10 +31,6 @@ export function saidIn(line: string): Said {
   return { level: said?.['level'] === 'warn' ? 'warn' : 'error', message };
 }
 
-export function isObject(text: string): boolean {
-  return parseObject(text) !== null;
-}
-
 function parseObject(text: string): Record<string, unknown> | null {
   if (!text.startsWith('{')) return null;
   try {

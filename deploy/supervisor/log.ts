@@ -1,4 +1,4 @@
-import { isObject, saidIn } from './lines.ts';
+import { saidIn } from './lines.ts';
 import type { LogSink } from './log-sink.ts';
 
 type Level = 'info' | 'warn' | 'error' | 'fatal';
@@ -45,6 +45,6 @@ export function createLog(shape: LogShape, sink: LogSink): Log {
 /** What workerd has printed, as a line of the log: the Worker's own lines are in its form, workerd's are put into it. */
 export function lineFrom(shape: LogShape, printed: string): string {
   const { level, message } = saidIn(printed);
-  const isReady = shape.LOG_FORMAT === 'console' ? message !== printed : isObject(message);
+  const isReady = shape.LOG_FORMAT === 'console' ? message !== printed : message.startsWith('{');
   return isReady ? message : lineOf(shape, level, 'workerd', { cause: message });
 }

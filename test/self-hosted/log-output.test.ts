@@ -3,8 +3,12 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, 
 import { mkdir } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { once } from 'node:events';
+import { PassThrough } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eachLine } from '../../deploy/supervisor/lines.ts';
+import { lineFrom } from '../../deploy/supervisor/log.ts';
 import { openLogSink } from '../../deploy/supervisor/log-sink.ts';
 import { installed, run, until } from '../observability/programs.ts';
 import { bareBindings, startReplica, type Replica } from './replica.ts';
@@ -89,6 +93,32 @@ describe.skipIf(!installed('logrotate'))('a log file under the real logrotate', 
   });
 });
 
+describe('what workerd prints', () => {
+  const shape = { LOG_FORMAT: 'json', SERVICE_NAME: 'shop' } as const;
+  const printed = (level: string, message: string) => JSON.stringify({ timestamp: 1, level, message });
+
+  test("is a line of the log: the Worker's as it is, workerd's own with level and time", () => {
+    const own = '{"level":"info","msg":"request"}';
+    expect(lineFrom(shape, printed('log', own))).toBe(own);
+    expect(lineFrom({ ...shape, LOG_FORMAT: 'console' }, printed('log', 'INFO  request'))).toBe('INFO  request');
+    const wrapped = (text: string): unknown => JSON.parse(lineFrom(shape, text));
+    const line = { service: 'shop', msg: 'workerd' };
+    expect(wrapped(printed('warn', 'overdue'))).toMatchObject({ ...line, level: 'warn', cause: 'overdue' });
+    expect(wrapped('*** fatal')).toMatchObject({ ...line, level: 'error', cause: '*** fatal' });
+  });
+
+  test('is split at line breaks alone, also in the middle of a character', () => {
+    const lines: string[] = [];
+    const stream = new PassThrough();
+    eachLine(stream, (line) => lines.push(line));
+    const bytes = Buffer.from('é\u2028é\r\n\nlast');
+    stream.write(bytes.subarray(0, 1));
+    stream.write(bytes.subarray(1));
+    stream.end();
+    return once(stream, 'end').then(() => expect(lines).toEqual(['é\u2028é\r', '', 'last']));
+  });
+});
+
 describe('a sink', () => {
   const says = (lines: number) => `lost ${lines}`;
 
@@ -98,7 +128,7 @@ describe('a sink', () => {
 
   test('that stands still holds up no one: what does not fit is counted, and said when it moves again', () => {
     const program = `
-      import { openLogSink } from ${JSON.stringify(join(import.meta.dirname, '../../deploy/supervisor/log-sink.ts'))};
+import { openLogSink } from ${JSON.stringify(join(import.meta.dirname, '../../deploy/supervisor/log-sink.ts'))};
       const sink = await openLogSink('stdout', (lines) => 'lost ' + lines);
       const line = 'x'.repeat(1023);
       const startedAt = performance.now();

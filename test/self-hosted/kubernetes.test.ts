@@ -88,7 +88,7 @@ describe("the guide's figures", () => {
       failureThreshold: 3,
     });
     expect(container.resources).toEqual({
-      requests: { cpu: '250m', memory: '256Mi' },
+      requests: { cpu: '250m', memory: '384Mi' },
       limits: { cpu: '500m', memory: '512Mi' },
     });
   });

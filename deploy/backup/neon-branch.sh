@@ -20,6 +20,7 @@ settings() {
   days=${BACKUP_RETENTION_DAYS:-14}
   [[ $days =~ ^[1-9][0-9]{0,3}$ ]] || fail 64 'BACKUP_RETENTION_DAYS must be 1 to 9999'
   api=${NEON_API_URL:-https://console.neon.tech/api/v2}/projects/$NEON_PROJECT_ID
+  prefix=backup-$NEON_BRANCH_ID-
   deadline=$((SECONDS + ${NEON_WAIT_SECONDS:-300}))
 }
 
@@ -58,10 +59,10 @@ finish() {
   done
 }
 
-# Lines of "name id", newest first.
+# Lines of "name id", newest first. By name: a restore hands the children of a branch to what it keeps of it.
 backups() {
-  neon GET /branches | jq -r --arg parent "$NEON_BRANCH_ID" '
-    [.branches[] | select(.parent_id == $parent and (.name | test("^backup-[0-9]{8}T[0-9]{6}Z$")))]
+  neon GET /branches | jq -r --arg prefix "$prefix" '
+    [.branches[] | select(.name | startswith($prefix) and test("-[0-9]{8}T[0-9]{6}Z$"))]
     | sort_by(.name) | reverse | .[] | "\(.name) \(.id)"'
 }
 
@@ -69,8 +70,8 @@ stamp() { TZ=UTC printf '%(%Y%m%dT%H%M%SZ)T' "$(($(date +%s) - $1 * 86400))"; }
 
 backup() {
   local name reply kept all oldest removed=0 id
-  name=backup-$(stamp 0)
-  oldest=backup-$(stamp "$days")
+  name=$prefix$(stamp 0)
+  oldest=$prefix$(stamp "$days")
   reply=$(neon POST /branches "$(jq -cn --arg name "$name" --arg parent "$NEON_BRANCH_ID" \
     '{branch: {name: $name, parent_id: $parent}}')")
   finish "$reply"

@@ -79,6 +79,7 @@ export async function startNeonApi(key: string, project: string, root: Branch): 
       return [400, { message: 'a restore of a branch from itself needs a time and a name' }];
     }
     const kept = { id: `br-${preserve_under_name?.toLowerCase()}`, name: preserve_under_name ?? '', parent_id: null };
+    api.branches = api.branches.map((each) => (each.parent_id === id ? { ...each, parent_id: kept.id } : each));
     api.branches.push(kept);
     return [200, { branch: api.branches.find((each) => each.id === id), operations: begin() }];
   }
@@ -109,6 +110,7 @@ export async function startNeonApi(key: string, project: string, root: Branch): 
     if (method === 'POST' && path === '/branches') return create(JSON.parse(text));
     if (method === 'POST' && verb === 'restore') return restore(id, JSON.parse(text));
     if (method === 'DELETE' && kind === 'branches' && verb === undefined) {
+      if (api.branches.some((each) => each.parent_id === id)) return [422, { message: 'branch has children' }];
       api.branches = api.branches.filter((each) => each.id !== id);
       return [200, { operations: begin() }];
     }

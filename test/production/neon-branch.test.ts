@@ -22,9 +22,13 @@ const neon = (args: string[], env: Record<string, string> = {}) =>
     NEON_BRANCH_ID: ROOT.id,
     ...env,
   });
-const nameOf = (daysAgo: number) =>
-  `backup-${new Date(Date.now() - daysAgo * DAY_MS).toISOString().replace(/[-:]|\.\d+/g, '')}`;
-const old = (daysAgo: number, parent_id = ROOT.id) => ({ id: `br-${daysAgo}`, name: nameOf(daysAgo), parent_id });
+const nameOf = (daysAgo: number, branch = ROOT.id) =>
+  `backup-${branch}-${new Date(Date.now() - daysAgo * DAY_MS).toISOString().replace(/[-:]|\.\d+/g, '')}`;
+const old = (daysAgo: number, parent_id = ROOT.id) => ({
+  id: `br-${daysAgo}`,
+  name: nameOf(daysAgo, parent_id),
+  parent_id,
+});
 
 describe.skipIf(!hasPrograms)('on Neon', () => {
   test('a backup is a branch of now; those of more than 14 days go, and no other branch does', async () => {
@@ -34,7 +38,7 @@ describe.skipIf(!hasPrograms)('on Neon', () => {
     api.branches.push(old(15), young, staging, ofAnother);
     const { code, stdout, stderr } = await neon(['backup']);
     expect([code, stderr, api.faults]).toEqual([0, '', []]);
-    expect(stdout).toMatch(/^backup-\d{8}T\d{6}Z; 1 older than 14 days removed\n$/);
+    expect(stdout).toMatch(/^backup-br-main-\d{8}T\d{6}Z; 1 older than 14 days removed\n$/);
     const name = stdout.split(';')[0] ?? '';
     expect(api.requests).toEqual([
       `POST /branches {"branch":{"name":"${name}","parent_id":"br-main"}}`,
@@ -76,6 +80,15 @@ describe.skipIf(!hasPrograms)('on Neon', () => {
     expect(kept).toMatch(/^before-restore-\d{8}T\d{6}Z$/);
     expect(stdout).toBe(`restored to 2026-11-21T10:15:00+01:00; what it was is the branch ${kept}\n`);
     expect(api.requests).toHaveLength(1);
+  });
+
+  test('backups of before a restore are still found, and go when they are old', async () => {
+    api.branches.push(old(15), old(13));
+    await neon(['restore', '2026-11-21T10:15:00Z']);
+    expect((await neon(['list'])).stdout.trim().split('\n')).toHaveLength(2);
+    const { stdout, stderr } = await neon(['backup']);
+    expect([stderr, stdout]).toEqual(['', expect.stringContaining('; 1 older than 14 days removed')]);
+    expect(api.branches.map(({ id }) => id)).not.toContain('br-15');
   });
 
   test('while another operation runs it waits, and gives up in the end', async () => {

@@ -34,6 +34,8 @@ export interface Account {
   exists: boolean;
   /** Of the newest Durable Object migration that is applied. */
   migrationTag: string | null;
+  /** Since the old version a secret was changed: who goes back has to insist. */
+  changedSecret?: string;
 }
 
 type Reply = { result: unknown; status?: number; errors?: { code: number; message: string }[] };
@@ -68,8 +70,14 @@ export async function startCloudflareApi(stateFile: string, account: Account): P
         : missing(),
     'GET /workers/scripts/edge-commerce/deployments': () =>
       account.exists ? { result: { deployments: [deployment(state.versions)] } } : missing(),
-    'POST /workers/scripts/edge-commerce/deployments': (_request, { json }) => {
-      serve((json() as { versions: Traffic[] }).versions);
+    'POST /workers/scripts/edge-commerce/deployments': (request, { json }) => {
+      const { versions } = json() as { versions: Traffic[] };
+      const isBack = versions.length === 1 && versions[0]?.version_id === OLD;
+      if (isBack && account.changedSecret !== undefined && !request.url?.includes('force=true')) {
+        const message = `The following secrets have changed: ${account.changedSecret}`;
+        return { result: null, status: 400, errors: [{ code: 10220, message }] };
+      }
+      serve(versions);
       return { result: { id: 'd1' } };
     },
     'GET /workers/scripts/edge-commerce/versions': () => ({ result: { items: [version(OLD), version(FRESH)] } }),

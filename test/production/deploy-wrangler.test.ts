@@ -67,6 +67,18 @@ test('uploads with its version and secrets, shifts the traffic in the order that
   expect(api.schedules).toEqual(['* * * * *']);
 });
 
+test('a way back that Cloudflare refuses because of a changed secret is insisted on', async () => {
+  const shop = await releasedShop({ stands: ['npm'] });
+  commitWorker(shop);
+  shop.live.broken.add('/openapi.json');
+  const { api, env } = await cloudflare(shop, { exists: true, migrationTag: 'v1', changedSecret: 'METRICS_TOKEN' });
+  const { code, output } = await shop.deploy([], undefined, env);
+  expect(code, output).toBe(2);
+  expect(api.unknown).toEqual([]);
+  expect(api.deployments.at(-1)).toEqual({ [OLD]: 100 });
+  expect(api.deployments).toHaveLength(2);
+});
+
 test('wrangler refuses to upload beside a pending Durable Object migration, so it is deployed at once', async () => {
   const shop = await releasedShop({ stands: ['npm'] });
   commitWorker(shop);

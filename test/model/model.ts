@@ -1,3 +1,7 @@
+import { FULFILLMENT_MOVES } from '../../src/domains/fulfillment/rules.ts';
+import { ORDER_MOVES } from '../../src/domains/orders/rules/status.ts';
+import { PAYMENT_MOVES, type PaymentStatus } from '../../src/domains/payments/rules.ts';
+
 /** What a walk does; numbers pick among what there is. */
 export type Command =
   | {
@@ -27,6 +31,7 @@ export interface Model {
   total: number;
   /** What the buyer's bank knows. */
   bank: 'unasked' | 'waits' | 'approved' | 'refused';
+  token: string;
   capture: 'automatic' | 'manual';
   authorized: number;
   captured: number;
@@ -41,6 +46,7 @@ export const start = (total: number): Model => ({
   order: 'none',
   total,
   bank: 'unasked',
+  token: '',
   capture: 'automatic',
   authorized: 0,
   captured: 0,
@@ -75,7 +81,7 @@ function fulfillmentOf(model: Model, gone: number): string {
   return gone > 0 ? 'partially_fulfilled' : 'unfulfilled';
 }
 
-function moneyOf(model: Model): string {
+function moneyOf(model: Model): PaymentStatus {
   const { order, bank, total, authorized, captured, refunded, isVoid, isWaived } = model;
   if (refunded > 0) return refunded < captured ? 'partially_refunded' : 'refunded';
   if (captured > 0) return captured < total && !isWaived ? 'partially_captured' : 'captured';
@@ -122,10 +128,21 @@ export function next(model: Model, command: Command): Model | null {
   }
 }
 
-function place(model: Model, { token, capture }: Extract<Command, { do: 'place' }>): Model | null {
-  if (model.order === 'pending') return model.bank === 'unasked' ? paid(model) : learn(model);
-  if (model.order !== 'none' && model.order !== 'failed') return null;
-  const placed: Model = { ...start(model.total), order: 'pending', capture };
+type Placing = Extract<Command, { do: 'place' }>;
+
+/** Another payment is asked for than the one that waits, and that one is found to have gone through. */
+export function comesTooLate({ order, bank, token, capture }: Model, asked: Placing): boolean {
+  const isOther = order === 'pending' && (token !== asked.token || capture !== asked.capture);
+  return isOther && (bank === 'unasked' || bank === 'approved');
+}
+
+function place(model: Model, asked: Placing): Model | null {
+  const { token, capture } = asked;
+  const isAskedAgain = model.token === token && model.capture === capture;
+  if (model.order === 'pending' && (isAskedAgain || comesTooLate(model, asked)))
+    return model.bank === 'unasked' ? paid(model) : learn(model);
+  if (model.order !== 'none' && model.order !== 'failed' && model.order !== 'pending') return null;
+  const placed: Model = { ...start(model.total), order: 'pending', token, capture };
   if (token === 'tok_ok') return paid(placed);
   if (token === 'tok_declined') return { ...placed, order: 'failed' };
   return token === 'tok_error' ? placed : { ...placed, bank: 'waits' };
@@ -134,12 +151,41 @@ function place(model: Model, { token, capture }: Extract<Command, { do: 'place' 
 export const shareOf = (model: Model, percent: number): number =>
   Math.max(1, Math.floor((model.total * percent) / 100));
 
+const movesOf = (model: Model) => PAYMENT_MOVES.provider[moneyOf(model)];
+
 function move(model: Model, command: Extract<Command, { percent: number } | { do: 'void' }>): Model | null {
-  const isUntaken = model.authorized > 0 && model.captured === 0 && !model.isVoid;
-  if (command.do === 'void') return isUntaken ? { ...model, isVoid: true } : null;
+  if (!movesOf(model).includes(command.do)) return null;
+  if (command.do === 'void') return { ...model, isVoid: true };
   const amount = shareOf(model, command.percent);
-  if (command.do === 'capture') return isUntaken && amount <= model.authorized ? { ...model, captured: amount } : null;
+  if (command.do === 'capture') return amount <= model.authorized ? { ...model, captured: amount } : null;
   return amount <= model.captured - model.refunded ? { ...model, refunded: model.refunded + amount } : null;
+}
+
+/** What a refusal has to say where the state does not have the move; null where it is refused for what it asks for. */
+export function refusalOf(model: Model, command: Command): { from: string; legal: readonly string[] } | null {
+  const { order, packages } = model;
+  const ofOrder = order === 'none' ? null : { from: order, legal: ORDER_MOVES[order] };
+  switch (command.do) {
+    case 'capture':
+    case 'void':
+    case 'refund': {
+      const legal = movesOf(model);
+      return legal.includes(command.do) ? null : { from: moneyOf(model), legal };
+    }
+    case 'cancel':
+      if (order !== 'confirmed' || !ofOrder) return ofOrder;
+      return { ...ofOrder, legal: ofOrder.legal.filter((each) => each !== 'canceled') };
+    case 'prepare':
+    case 'ship':
+      return order === 'confirmed' ? null : ofOrder;
+    case 'move': {
+      const from = packages[command.pick % Math.max(1, packages.length)]?.status;
+      const legal: readonly string[] = from === undefined ? [] : (FULFILLMENT_MOVES.shipment[from] ?? []);
+      return from === undefined || legal.includes(command.to) ? null : { from, legal };
+    }
+    default:
+      return null;
+  }
 }
 
 function cancel(model: Model): Model | null {
@@ -164,8 +210,8 @@ function send(model: Model, command: Extract<Command, { do: 'prepare' | 'ship' |
   }
   const at = command.pick % Math.max(1, packages.length);
   const chosen = packages[at];
-  const legal = { pending: ['shipped', 'canceled'], shipped: ['delivered'], delivered: [], canceled: [] };
-  if (!chosen || !(legal[chosen.status] as string[]).includes(command.to)) return null;
+  const legal: readonly string[] = chosen ? (FULFILLMENT_MOVES.shipment[chosen.status] ?? []) : [];
+  if (!chosen || !legal.includes(command.to)) return null;
   const moved = { ...model, packages: packages.with(at, { ...chosen, status: command.to }) };
   return unitsIn(moved, 'delivered') === UNITS ? { ...moved, order: 'completed' } : moved;
 }

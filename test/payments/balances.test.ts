@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { paymentState, type TransactionRow } from '../../src/domains/payments/rules.ts';
+import { legalMoves } from '../../src/domains/payments/queries/requests.ts';
+import {
+  PAYMENT_MOVES,
+  paymentState,
+  type PaymentMove,
+  type PaymentState,
+  type TransactionRow,
+} from '../../src/domains/payments/rules.ts';
+import { compile, sql } from '../../src/platform/db/sql.ts';
 import { walkSeed } from '../model/seed.ts';
 import { startStack, type Stack } from '../support/stack.ts';
 import { AUTHORIZED, placePaid } from './fixture.ts';
@@ -14,22 +22,29 @@ beforeAll(async () => {
 });
 afterAll(() => stack.close());
 
-const LEDGERS = 500;
+const LEDGERS = 1_000;
+const AMOUNT = 1_000;
+const NAMES = ['one', 'two', 'three'] as const;
 
 /** Of one verb: opened, and perhaps it has come to something. */
 const verb = fc.record({
   kind: fc.constantFrom('capture' as const, 'void' as const, 'refund' as const),
   amount: fc.integer({ min: 0, max: 1_000 }),
   result: fc.constantFrom('success' as const, 'failure' as const, null),
+  /** The provider's own id of what came of it. */
+  provider_reference: fc.constantFrom(...NAMES, null),
 });
 /** What a provider tells by itself, under a name of its own. */
 const told = fc.record({
   kind: fc.constantFrom('authorize' as const, 'capture' as const, 'refund' as const, 'chargeback' as const),
   outcome: fc.constantFrom('success' as const, 'failure' as const),
   amount: fc.integer({ min: 0, max: 1_000 }),
-  event_reference: fc.constantFrom('one', 'two', 'three'),
+  event_reference: fc.constantFrom(...NAMES),
 });
 const history = fc.record({
+  provider: fc.constantFrom('test' as const, 'test' as const, 'manual' as const),
+  waived: fc.constantFrom(0, 0, 400, AMOUNT),
+  waits: fc.boolean(),
   verbs: fc.array(verb, { maxLength: 5 }),
   told: fc.uniqueArray(told, {
     maxLength: 6,
@@ -47,27 +62,35 @@ interface Row extends TransactionRow {
 }
 
 function ledgerOf({ verbs, told: news }: History, payment_id: string): Row[] {
-  const entry = { payment_id, request_id: null, event_reference: null, leased: false };
-  const asked = verbs.flatMap(({ kind, amount, result }): Row[] => {
+  const entry = { payment_id, request_id: null, provider_reference: null, event_reference: null, leased: false };
+  const asked = verbs.flatMap(({ kind, amount, result, provider_reference }): Row[] => {
     const request: Row = { ...entry, id: randomUUID(), kind, outcome: 'request', amount, leased: true };
     if (result === null) return [request];
-    return [request, { ...entry, id: randomUUID(), kind, outcome: result, amount, request_id: request.id }];
+    const told = { id: randomUUID(), outcome: result, request_id: request.id, provider_reference };
+    return [request, { ...entry, kind, amount, ...told }];
   });
   return [...asked, ...news.map((row) => ({ ...entry, ...row, id: randomUUID() }))];
 }
 
-async function store(ledgers: readonly Row[][]): Promise<void> {
-  const rows = JSON.stringify(ledgers.flat());
+interface Payment extends History {
+  id: string;
+  ledger: Row[];
+}
+
+async function store(payments: readonly Payment[]): Promise<void> {
+  const rows = JSON.stringify(payments.flatMap(({ ledger }) => ledger));
   await stack.owner.query(
-    `insert into payments (id, order_id, provider, capture, currency, amount)
-     select id, $2::uuid, 'test', 'manual', 'USD', 1000 from unnest($1::uuid[]) as id`,
-    [ledgers.map((ledger) => ledger[0]?.payment_id), orderId],
+    `insert into payments (id, order_id, provider, capture, currency, amount, waived_amount, next_action)
+     select id, $2::uuid, provider, 'manual', 'USD', $3, waived, case when waits then '{}'::jsonb end
+     from jsonb_to_recordset($1::jsonb) as r(id uuid, provider text, waived bigint, waits boolean)`,
+    [JSON.stringify(payments), orderId, AMOUNT],
   );
   await stack.owner.query(
-    `insert into payment_transactions (id, payment_id, kind, outcome, amount, request_id, event_reference)
-     select id, payment_id, kind, outcome, amount, request_id, event_reference
+    `insert into payment_transactions
+       (id, payment_id, kind, outcome, amount, request_id, provider_reference, event_reference)
+     select id, payment_id, kind, outcome, amount, request_id, provider_reference, event_reference
      from jsonb_to_recordset($1::jsonb) as r(id uuid, payment_id uuid, kind text, outcome text, amount bigint,
-       request_id uuid, event_reference text)`,
+       request_id uuid, provider_reference text, event_reference text)`,
     [rows],
   );
   await stack.owner.query(
@@ -85,29 +108,62 @@ function openOf(ledger: readonly Row[], kind: Row['kind']): Row[] {
 
 const total = (rows: readonly Row[]) => rows.reduce((sum, { amount }) => sum + amount, 0);
 
-test(`the view that amounts are checked against says the same of ${LEDGERS} ledgers as the state that is shown`, async () => {
-  const histories = fc.sample(history, { numRuns: LEDGERS, seed: walkSeed('balances') });
-  const ledgers = histories
-    .filter(({ verbs, told: news }) => verbs.length + news.length > 0)
-    .map((each) => ledgerOf(each, randomUUID()));
-  await store(ledgers);
-  const { rows } = await stack.owner.query(
-    `select payment_id, captured::int, refunded::int, charged_back::int, voided, open_capture::int, open_refund::int, open_void
-     from payment_balances where payment_id = any($1::uuid[])`,
-    [ledgers.map((ledger) => ledger[0]?.payment_id)],
+/** What the view has to say of a payment. */
+function balanceOf({ ledger, waits, waived }: Payment) {
+  const { status, ...state } = paymentState(ledger, waits, AMOUNT - waived);
+  const done = (kind: Row['kind']) => ledger.filter((row) => row.kind === kind && row.outcome === 'success');
+  return {
+    status,
+    authorized: total(done('authorize')),
+    captured: state.captured_amount,
+    refunded: state.refunded_amount,
+    charged_back: state.charged_back_amount,
+    voided: done('void').length > 0,
+    open_capture: total(openOf(ledger, 'capture')),
+    open_refund: total(openOf(ledger, 'refund')),
+    open_void: openOf(ledger, 'void').length > 0,
+  } satisfies Record<string, unknown> & { status: PaymentState['status'] };
+}
+
+/** The moves of the table for which the payment has money that nobody asks for yet. */
+function movesOf(payment: Payment): PaymentMove[] {
+  const balance = balanceOf(payment);
+  const isManual = payment.provider === 'manual';
+  const taken = balance.captured + balance.open_capture;
+  const due = AMOUNT - payment.waived;
+  const canEnd = !balance.voided && !balance.open_void;
+  const left: Record<PaymentMove, number> = {
+    capture: isManual ? due - taken : taken === 0 ? Math.min(balance.authorized, due) : 0,
+    void: taken === 0 ? Math.max(balance.authorized, isManual ? AMOUNT : 0) : 0,
+    refund: balance.captured - balance.refunded - balance.charged_back - balance.open_refund,
+  };
+  return PAYMENT_MOVES[isManual ? 'manual' : 'provider'][balance.status].filter(
+    (move) => left[move] > 0 && (move === 'refund' || canEnd),
   );
-  const balances = new Map(rows.map(({ payment_id, ...balance }) => [payment_id, balance]));
-  expect(balances.size).toBe(ledgers.length);
-  for (const ledger of ledgers) {
-    const { captured_amount, refunded_amount, charged_back_amount } = paymentState(ledger, false, 1_000);
-    expect(balances.get(ledger[0]?.payment_id), JSON.stringify(ledger)).toEqual({
-      captured: captured_amount,
-      refunded: refunded_amount,
-      charged_back: charged_back_amount,
-      voided: ledger.some(({ kind, outcome }) => kind === 'void' && outcome === 'success'),
-      open_capture: total(openOf(ledger, 'capture')),
-      open_refund: total(openOf(ledger, 'refund')),
-      open_void: openOf(ledger, 'void').length > 0,
-    });
+}
+
+test(`of ${LEDGERS} ledgers the view says the same as the state that is shown, and SQL allows the moves of the table`, async () => {
+  const payments = fc
+    .sample(history, { numRuns: LEDGERS, seed: walkSeed('balances') })
+    .map((each) => ({ ...each, id: randomUUID() }))
+    .map((each) => ({ ...each, ledger: ledgerOf(each, each.id) }));
+  await store(payments);
+  const { text, values } = compile(sql`
+    select b.payment_id, b.status, b.authorized::int, b.captured::int, b.refunded::int, b.charged_back::int, b.voided,
+      b.open_capture::int, b.open_refund::int, b.open_void, ${legalMoves} as moves
+    from payment_balances b join payments p on p.id = b.payment_id
+    where p.id = any(${payments.map(({ id }) => id)}::uuid[])`);
+  const { rows } = await stack.owner.query(text, [...values]);
+  const found = new Map(rows.map(({ payment_id, ...row }) => [payment_id, row]));
+  expect(found.size).toBe(payments.length);
+  const met = new Set<string>();
+  for (const payment of payments) {
+    const moves = movesOf(payment);
+    expect(found.get(payment.id), JSON.stringify(payment)).toEqual({ ...balanceOf(payment), moves });
+    for (const move of moves) met.add(`${payment.provider} ${move}`);
   }
+  const all = ['test', 'manual'].flatMap((provider) =>
+    ['capture', 'void', 'refund'].map((move) => `${provider} ${move}`),
+  );
+  expect([...met].toSorted()).toEqual(all.toSorted());
 });

@@ -27,6 +27,8 @@ export interface Deployment {
   prometheusUrl: string | null;
   grafanaUrl: string | null;
   now: () => Date;
+  /** How long a fresh deployment may take to its first tick. */
+  patienceMs: number;
 }
 
 export interface Sources {
@@ -38,7 +40,10 @@ export interface Sources {
   grafanaUrl: string | null;
 }
 
+/** A cron a minute, and time for it to start. */
+const PATIENCE_MS = 90_000;
 const ROOT = join(import.meta.dirname, '../..');
+const NO_WORKER = /Worker "[^"]+"(?: \(env: \S+\))? not found/;
 const Secrets = z.array(z.object({ name: z.string() }));
 
 /** As `wrangler secret list` names them, when an account is at hand. Throws when Cloudflare refuses. */
@@ -47,8 +52,14 @@ async function secretNames({ environment, process: env }: Sources): Promise<stri
   // Behind whatever is on the path already.
   const path = [env['PATH'], join(ROOT, 'node_modules/.bin')].join(delimiter);
   const args = ['secret', 'list', '--env', environment, '--format', 'json'];
-  const { stdout } = await promisify(execFile)('wrangler', args, { cwd: ROOT, env: { ...env, PATH: path } });
-  return Secrets.parse(JSON.parse(stdout)).map(({ name }) => name);
+  try {
+    const { stdout } = await promisify(execFile)('wrangler', args, { cwd: ROOT, env: { ...env, PATH: path } });
+    return Secrets.parse(JSON.parse(stdout)).map(({ name }) => name);
+  } catch (error) {
+    // Before the first deployment there is no Worker to have secrets.
+    if (error instanceof Error && NO_WORKER.test(error.message)) return [];
+    throw new Error(`wrangler ${args.join(' ')} failed: see CLOUDFLARE_API_TOKEN and its account`, { cause: error });
+  }
 }
 
 const Vars = z.record(z.string(), z.unknown());
@@ -77,6 +88,7 @@ export async function readDeployment(sources: Sources): Promise<Deployment> {
     prometheusUrl: withoutSlash(prometheusUrl),
     grafanaUrl: withoutSlash(grafanaUrl),
     now: () => new Date(),
+    patienceMs: PATIENCE_MS,
   };
 }
 

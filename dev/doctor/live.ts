@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Check, fail, pass, skipped, type Verdict } from './check.ts';
 import type { Deployment } from './deployment.ts';
 import { examineTls } from './tls.ts';
 
 const TIMEOUT_MS = 10_000;
 const TICKS_MISSED_MAX = 3;
+const TICK_POLL_MS = 2_000;
 const FOREIGN = 'https://foreign.invalid';
 const HSTS_SECONDS_MIN = 15_552_000;
 
@@ -91,17 +93,28 @@ const health = live('health', 'Health, liveness and readiness', async (url, { va
   return pass(`version ${version}, built ${typeof buildTime === 'string' ? buildTime : 'at an unknown time'}`);
 });
 
-const metrics = live('metrics', '/metrics wants its token and is scraped', async (url, { values, now }) => {
+/** The scrape, again and again until there was a tick or patience is at its end. */
+async function scrapeWithTick(url: string, token: string, deadlineMs: number) {
+  for (;;) {
+    const reply = await get(`${url}/metrics`, { authorization: `Bearer ${token}` });
+    const text = await reply.text();
+    const tickAt = /^ecommerce_tick_last_success_timestamp_seconds (\S+)$/m.exec(text)?.[1];
+    if (reply.status !== 200 || tickAt !== undefined || Date.now() >= deadlineMs) {
+      return { status: reply.status, text, tickAt };
+    }
+    await sleep(TICK_POLL_MS);
+  }
+}
+
+const metrics = live('metrics', '/metrics wants its token and is scraped', async (url, { values, now, patienceMs }) => {
   const { status } = await get(`${url}/metrics`);
   if (status !== 401) return fail(`without a token it answers ${status}`, 'no proxy may add the token');
   const token = values['METRICS_TOKEN'];
   if (token === undefined) return skipped('it wants a token, which is not known here', 'METRICS_TOKEN in --env-file');
-  const scraped = await get(`${url}/metrics`, { authorization: `Bearer ${token}` });
-  const text = await scraped.text();
-  if (scraped.status !== 200 || !text.includes('ecommerce_build_info')) {
-    return fail(`with METRICS_TOKEN it answers ${scraped.status}`, 'deploy the METRICS_TOKEN that is written here');
+  const { status: answer, text, tickAt } = await scrapeWithTick(url, token, Date.now() + patienceMs);
+  if (answer !== 200 || !text.includes('ecommerce_build_info')) {
+    return fail(`with METRICS_TOKEN it answers ${answer}`, 'deploy the METRICS_TOKEN that is written here');
   }
-  const tickAt = /^ecommerce_tick_last_success_timestamp_seconds (\S+)$/m.exec(text)?.[1];
   if (tickAt === undefined)
     return fail('no tick has ever succeeded', 'see the cron trigger, and `tick failed` in the log');
   const age = Math.round(now().getTime() / 1000 - Number(tickAt));

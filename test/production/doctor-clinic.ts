@@ -91,6 +91,7 @@ export async function startClinic(): Promise<Clinic> {
       prometheusUrl: prometheus.url,
       grafanaUrl: grafana.url,
       now: () => new Date(),
+      patienceMs: 0,
       ...changes,
     }),
     async close() {

@@ -58,6 +58,16 @@ describe.skipIf(!installed('openssl'))('the doctor', () => {
     });
   });
 
+  test('waits for the first tick of what was just deployed', async () => {
+    let scrapes = 0;
+    clinic.front.mangle = async (path, reply) => {
+      if (path !== '/metrics' || reply.status !== 200 || (scrapes += 1) > 1) return reply;
+      return new Response((await reply.text()).replace(/^ecommerce_tick_last.*$/gm, ''), reply);
+    };
+    const [finding] = await examine(only('metrics'), clinic.deployment({}, { patienceMs: 60_000 }));
+    expect([finding?.result, scrapes]).toEqual(['pass', 2]);
+  });
+
   describe('what cannot be seen is skipped, not passed', () => {
     const secrets = [
       'DATABASE_URL',
@@ -174,6 +184,7 @@ describe.skipIf(!installed('openssl'))('the doctor', () => {
       expect(resultOf(stdout, 'bindings')).toBe('pass');
       expect(code).toBe(0);
       const refused = await doctor(['--env', 'production', '--env-file', file], env);
+      expect(refused.stderr).toContain('secret list --env production --format json failed: see CLOUDFLARE_API_TOKEN');
       expect(refused.code).toBe(2);
     });
 

@@ -18,8 +18,17 @@ export function cpuSeconds(pid: string): number {
   return (userTicks + systemTicks) / TICKS_PER_S;
 }
 
+/** The same of the server that this process started under that name, and of its children, also of those that have ended. */
+export function serverCpuSeconds(name: string): number {
+  const pids = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && statOf(pid).name === name);
+  const servers = pids.filter((pid) => statOf(pid).parent === String(process.pid));
+  const theirs = pids.filter((pid) => servers.includes(statOf(pid).parent));
+  const ended = servers.reduce((sum, pid) => sum + statOf(pid).childTicks, 0) / TICKS_PER_S;
+  return [...servers, ...theirs].reduce((sum, pid) => sum + cpuSeconds(pid), ended);
+}
+
 /** Fields of proc_pid_stat(5); a process that ended meanwhile has none. */
-function statOf(pid: string): { name: string; parent: string; userTicks: number; systemTicks: number } {
+function statOf(pid: string) {
   let stat = '';
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -28,5 +37,12 @@ function statOf(pid: string): { name: string; parent: string; userTicks: number;
   }
   const name = /\((.*)\)/.exec(stat)?.[1] ?? '';
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return { name, parent: fields[1] ?? '', userTicks: Number(fields[11]), systemTicks: Number(fields[12]) };
+  return {
+    name,
+    parent: fields[1] ?? '',
+    userTicks: Number(fields[11]),
+    systemTicks: Number(fields[12]),
+    /** Of children that were waited for. */
+    childTicks: Number(fields[13]) + Number(fields[14]),
+  };
 }

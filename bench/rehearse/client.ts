@@ -38,6 +38,8 @@ export interface Client {
   /** Every answer so far, in the order in which they came. */
   samples: Sample[];
   send(url: URL, asked?: Asked): Promise<Answer>;
+  /** Notes a request that was due then and that nobody had the patience to send. */
+  giveUp(dueMs: number): void;
   close(): void;
 }
 
@@ -55,6 +57,9 @@ export function createClient(): Client {
       const answer = await exchange(agent, url, asked);
       samples.push({ path: url.pathname, atMs, tookMs: performance.now() - atMs, status: answer.status });
       return answer;
+    },
+    giveUp(dueMs) {
+      samples.push({ path: '', atMs: dueMs, tookMs: TIMEOUT_MS, status: null });
     },
     close: () => agent.destroy(),
   };

@@ -1,6 +1,9 @@
 import type { Traffic } from './client.ts';
 import type { Stage } from './stage.ts';
 
+/** Of observability/rules/slo.yml. */
+export const OBJECTIVE_MS = 300;
+
 /** One thing that had to be so, and what it was. */
 export interface Check {
   expected: string;
@@ -29,6 +32,11 @@ export interface Scenario {
 /** A check whose text of what was seen is the value itself. */
 export function check(expected: string, seen: string | number, holds: boolean): Check {
   return { expected, seen: String(seen), holds };
+}
+
+/** The SLO's 95th percentile, or more on a machine that is slow with nothing going on: `calmMs` is what it was then. */
+export function patienceMs(calmMs: number, times = 2): number {
+  return Math.max(OBJECTIVE_MS, times * calmMs);
 }
 
 /** The check of everything that has to be nothing: the first three faults are named. */

@@ -1,15 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { METRICS } from '../../src/platform/telemetry/names.ts';
-import type { MetricDefinition } from '../../src/platform/telemetry/names.ts';
+import { METRICS, type MetricDefinition } from '../../src/platform/telemetry/names.ts';
 import { DASHBOARDS, dashboardJson } from '../../dev/dashboards/grafana.ts';
 import { parse } from '../../dev/dashboards/promql.ts';
 import { readRules } from '../../dev/dashboards/rules.ts';
 import { OBSERVABILITY } from './programs.ts';
+import { labelsOf } from './series.ts';
 
-/** Labels that Prometheus gives to whatever it scrapes. */
-const TARGET_LABELS = ['job', 'instance'];
 /** Metrics that need no panel and no alert, with the reason; none so far. */
 const DOCUMENTED_ONLY: Record<string, string> = {
   ecommerce_logins_total: 'read when somebody asks who knocks; a shop of guests has none',
@@ -19,20 +17,6 @@ const DOCUMENTED_ONLY: Record<string, string> = {
   ecommerce_payment_requests_total: 'only a shop that captures, voids or refunds has a series',
   ecommerce_payment_requests_open: 'each one is a log line of its own, with the order, until it is settled',
 };
-
-/** Labels of a series of ours, of Prometheus or of a record; undefined where nobody has it. */
-function labelsOf(name: string): readonly string[] | undefined {
-  const definition: MetricDefinition | undefined = (METRICS as Record<string, MetricDefinition>)[name];
-  if (definition !== undefined && definition.kind !== 'histogram') return [...definition.labels, ...TARGET_LABELS];
-  const part = /^(.*)_(bucket|sum|count)$/.exec(name);
-  const histogram = (METRICS as Record<string, MetricDefinition>)[part?.[1] ?? ''];
-  if (histogram?.kind === 'histogram') {
-    return [...histogram.labels, ...TARGET_LABELS, ...(part?.[2] === 'bucket' ? ['le'] : [])];
-  }
-  if (/^(up|scrape_\w+|prometheus_\w+|process_resident_memory_bytes)$/.test(name))
-    return [...TARGET_LABELS, 'rule_group'];
-  return rules.some(({ record }) => record === name) ? [] : undefined;
-}
 
 const rules = readRules();
 const panels = DASHBOARDS.flatMap(({ name, rows }) =>
@@ -127,15 +111,11 @@ describe('alerts', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  test.each(alerts)(
-    '$alert: has a severity and words, and a runbook only if it is there',
-    ({ labels, annotations }) => {
-      expect(['critical', 'warning']).toContain(labels['severity']);
-      expect(annotations).toMatchObject({ summary: expect.any(String), description: expect.any(String) });
-      const runbook = annotations['runbook_url'];
-      if (runbook !== undefined) expect(existsSync(join(OBSERVABILITY, '..', runbook))).toBe(true);
-    },
-  );
+  test.each(alerts)('$alert: has a severity, words and a page of the runbook', ({ labels, annotations }) => {
+    expect(['critical', 'warning']).toContain(labels['severity']);
+    expect(annotations).toMatchObject({ summary: expect.any(String), description: expect.any(String) });
+    expect(existsSync(join(OBSERVABILITY, '..', annotations['runbook_url'] ?? 'none'))).toBe(true);
+  });
 
   test.each(alerts)('$alert: promtool sees it fire and stay silent', ({ alert }) => {
     const tests = ['alerts', 'slo', 'shop'].map((name) =>

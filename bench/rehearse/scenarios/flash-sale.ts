@@ -11,7 +11,7 @@ export const flashSale: Scenario = {
   what: `${BUYERS} buyers want one of ${UNITS} units of a single SKU, all in the same moment`,
   secondsMax: 60,
   async run(stage, progress) {
-    const shop = await stage.start();
+    const shop = await stage.start({ env: { DATABASE_TIMEOUT_MS: '30000' } });
     const goods = await createGoods(stage, UNITS);
     const buyers = createBuyers(goods, BUYERS);
     const client = createClient();

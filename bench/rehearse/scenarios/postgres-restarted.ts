@@ -15,7 +15,7 @@ const BACK_MS_MAX = 5_000;
 export const postgresRestarted: Scenario = {
   name: 'postgres-restarted',
   what: `Postgres is shut down amid ${BUYERS} checkouts and is back after ${DOWN_MS / 1000} s`,
-  secondsMax: 120,
+  secondsMax: 75,
   async run(stage, progress) {
     const shop = await stage.start({ env: { DATABASE_TIMEOUT_MS: '5000' } });
     const goods = await createGoods(stage, BUYERS);

@@ -18,7 +18,7 @@ const BACK_TRIES = 50;
 export const redisDown: Scenario = {
   name: 'redis-down',
   what: 'Redis is killed under load and comes back empty; the rate limiter is on',
-  secondsMax: 90,
+  secondsMax: 60,
   async run(stage, progress) {
     const shop = await stage.start({ env: LIMITED });
     const goods = await createGoods(stage, 3 * ORDERS);

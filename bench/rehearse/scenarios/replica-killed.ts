@@ -2,18 +2,20 @@ import { audit } from '../books.ts';
 import { type Buyer, createBuyers, createGoods, isOrdered, order, orderUntilTold } from '../buyers.ts';
 import { type Client, createClient, statusesOf, trafficOf } from '../client.ts';
 import type { Replica } from '../replica.ts';
-import { check, type Scenario } from '../scenario.ts';
+import { type Check, check, type Scenario } from '../scenario.ts';
 import type { Stage } from '../stage.ts';
 
 const BUYERS = 240;
 const AT_ONCE = 24;
 const REPLICAS = 3;
 const BEFORE = 60;
+/** A lease of the order path, 30 s, and some tries. */
+const TOLD_S_MAX = 40;
 
 export const replicaKilled: Scenario = {
   name: 'replica-killed',
   what: `one of ${REPLICAS} Workers, each a process of its own, is killed amid ${BUYERS} checkouts and replaced`,
-  secondsMax: 120,
+  secondsMax: 75,
   async run(stage, progress) {
     const replicas = await Promise.all(Array.from({ length: REPLICAS }, () => stage.start()));
     const fleet = balance(replicas);
@@ -31,6 +33,7 @@ export const replicaKilled: Scenario = {
     };
     const lanes = Promise.all(Array.from({ length: AT_ONCE }, lane));
     await Promise.race([enough.promise, lanes]);
+    const killedAtMs = performance.now();
     const inFlight = await killOne(stage, fleet, replicas);
     await lanes;
     client.close();
@@ -54,12 +57,24 @@ export const replicaKilled: Scenario = {
           `${fleet.servedBy(fleet.urls.at(-1))} orders`,
           fleet.servedBy(fleet.urls.at(-1)) > 0,
         ),
+        toldCheck(buyers, killedAtMs),
         check('every buyer has an order in the end', orders, orders === BUYERS && buyers.every(isOrdered)),
         ...checks,
       ],
     };
   },
 };
+
+/** Whose first try broke: another Worker may take the order over once the lease of the killed one has ended. */
+function toldCheck(buyers: readonly Buyer[], killedAtMs: number): Check {
+  const cut = buyers.filter(({ answers }) => answers.some(({ status }) => status === null));
+  const longestS = Math.max(0, ...cut.map(({ toldAtMs }) => ((toldAtMs ?? Infinity) - killedAtMs) / 1000));
+  return check(
+    `whoever was cut off is told within ${TOLD_S_MAX} s`,
+    `${longestS.toFixed(0)} s`,
+    longestS <= TOLD_S_MAX,
+  );
+}
 
 /** What a load balancer knows: where to send, and what is on the way there. */
 interface Fleet {

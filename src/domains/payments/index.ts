@@ -18,7 +18,7 @@ export {
 } from './queries/payments.ts';
 export { PAYMENT_STATUSES, paymentState, type TransactionRow } from './rules.ts';
 export { paymentAdminRoutes } from './admin-routes.ts';
-export { insertRefund, openRequest, removeSettledLeases } from './queries/requests.ts';
+export { insertRefund, openRequest } from './queries/requests.ts';
 export { hasFailedSince } from './queries/told.ts';
 export { applyDispute, reconcileAuthorized, reconcileRefunds } from './told.ts';
 export { assertSettled, settleOpenRequests, settleRequest } from './requests.ts';

@@ -157,16 +157,6 @@ export function takeRequests(id: string | null, limit: number): Sql<OpenRequestR
     join payments p on p.id = t.payment_id order by t.id`;
 }
 
-/** A request with its result needs no lease: the tick would look at all there ever were. */
-export function removeSettledLeases(keptDays: number, limit: number): Sql {
-  return sql`
-    delete from payment_request_leases where request_id in (
-      select l.request_id from payment_request_leases l
-      where l.next_at < now() - make_interval(days => ${keptDays}::int) and exists (
-        select from payment_transactions r where r.request_id = l.request_id and r.outcome in ('success', 'failure'))
-      limit ${limit}::int for update of l skip locked)`;
-}
-
 /** Still in doubt: whoever retries may ask at once, the tick later each time. */
 export function postponeRequest(id: string): Sql {
   return sql`

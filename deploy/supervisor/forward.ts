@@ -59,20 +59,25 @@ export function createForwarder({ workerd, log, writeTimeoutMs }: ForwardOptions
   const attempt = async (exchange: Exchange, socketPath: string, startedAt: number): Promise<void> => {
     const { request, response } = exchange;
     const outgoing = send(agent, socketPath, exchange);
-    const late = setTimeout(() => refuseAndSay(exchange, 'worker_slow', 'no reply in time', startedAt), writeTimeoutMs);
-    const restartTimer = () => late.refresh();
+    let late: NodeJS.Timeout | undefined;
+    // A request that does not arrive in full is the read timeout's.
+    const startTimer = () => {
+      late = setTimeout(() => refuseAndSay(exchange, 'worker_slow', 'no reply in time', startedAt), writeTimeoutMs);
+    };
     const onClose = () => {
       clearTimeout(late);
+      request.off('end', startTimer);
       // An order goes on without its client; what changes nothing, or has not arrived in full, does not.
       if (isSafe(request) || !request.complete) outgoing.destroy();
     };
-    request.once('end', restartTimer);
+    if (request.readableEnded) startTimer();
+    else request.once('end', startTimer);
     response.once('close', onClose);
     try {
       await relay(outgoing, response);
     } catch (error) {
       clearTimeout(late);
-      request.off('end', restartTimer);
+      request.off('end', startTimer);
       response.off('close', onClose);
       throw error;
     }

@@ -1,5 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, get } from 'node:http';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { until } from '../observability/programs.ts';
 import { gate, isCharge } from '../support/order-path.ts';
@@ -47,8 +50,10 @@ async function slowOrder(shop: Stack, key: string) {
   return { placed, open, cartId: cart.id };
 }
 
-test('SIGTERM: readiness is 503, nobody new comes in, the order in flight ends well, its line is there, exit code 0', async () => {
-  const replica = await startReplica({ env: { ...stack.bindings, METRICS_FLUSH_SECONDS: '1' } });
+test('SIGTERM: readiness is 503, nobody new comes in, the order in flight ends well, its line and its count are there, exit code 0', async () => {
+  const env = { ...stack.bindings, METRICS_FLUSH_SECONDS: '1' };
+  const stateDir = await mkdtemp(join(tmpdir(), 'drained-'));
+  const replica = await startReplica({ env, stateDir });
   const shop = onReplica(stack, replica);
   const balancer = keeper(replica.url);
   expect((await balancer.ask('/health/ready')).status).toBe(200);
@@ -70,7 +75,13 @@ test('SIGTERM: readiness is 503, nobody new comes in, the order in flight ends w
   expect(line).toMatchObject({ status: 201, order_id: order.body.id });
   expect(logs.at(-1)).toMatchObject({ msg: 'drained', in_flight: 0 });
   balancer.close();
-  await replica.close();
+
+  const next = await startReplica({ env, stateDir });
+  const headers = { authorization: `Bearer ${stack.bindings['METRICS_TOKEN']}` };
+  const metrics = await (await fetch(`${next.url}/metrics`, { headers })).text();
+  expect(metrics).toMatch(/^ecommerce_http_requests_total\{method="POST",route="\/api\/v1\/orders",status="201"\} 1$/m);
+  await next.close();
+  await rm(stateDir, { recursive: true });
 });
 
 test('what takes longer than DRAIN_SECONDS is cut, counted, and the exit code says so', async () => {

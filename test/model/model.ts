@@ -183,7 +183,10 @@ export function refusalOf(model: Model, command: Command): { from: string; legal
       const legal: readonly string[] = from === undefined ? [] : (FULFILLMENT_MOVES.shipment[from] ?? []);
       return from === undefined || legal.includes(command.to) ? null : { from, legal };
     }
-    default:
+    case 'place':
+    case 'authenticate':
+    case 'webhooks':
+    case 'tick':
       return null;
   }
 }

@@ -10,6 +10,7 @@ import { clusterDir, postgresAccount } from '../../dev/postgres-files.ts';
 import { type TestProvider, startTestProvider } from '../../dev/provider/server.ts';
 import { bundleWorker, makeDatabase } from '../shop.ts';
 import { type Peer, startRedis } from './redis.ts';
+import { type SelfHosted, startSelfHosted } from './self-hosted.ts';
 import { type Replica, type ReplicaOptions, startReplica } from './replica.ts';
 
 export const METRICS_TOKEN = 'metrics-token-of-a-rehearsal';
@@ -23,6 +24,8 @@ export interface Stage {
   postgres: Peer;
   /** A Worker in a process of its own, from the bundle that would be deployed; closed with the stage at the latest. */
   start(options?: ReplicaOptions): Promise<Replica>;
+  /** The same bundle under the supervisor of a self-hosted replica. */
+  startSelfHosted(env: Record<string, string>): Promise<SelfHosted>;
   /** Ends all Workers. */
   clear(): Promise<void>;
   close(): Promise<void>;
@@ -62,10 +65,9 @@ export async function openStage(say: (what: string) => void): Promise<Stage> {
       PAYMENT_TEST_SECRET: payment.apiKey,
       PAYMENT_TEST_WEBHOOK_SECRET: payment.webhookSecret,
     };
-    const replicas = new Set<Replica>();
+    const running: (() => Promise<unknown>)[] = [];
     const clear = async () => {
-      for (const replica of replicas) await replica.close();
-      replicas.clear();
+      for (const end of running.splice(0)) await end();
     };
     closers.push(clear);
     return {
@@ -75,7 +77,12 @@ export async function openStage(say: (what: string) => void): Promise<Stage> {
       postgres,
       async start(options = {}) {
         const replica = await startReplica({ bundle, folder, bindings, ...options });
-        replicas.add(replica);
+        running.push(() => replica.close());
+        return replica;
+      },
+      async startSelfHosted(env) {
+        const replica = await startSelfHosted({ bundle, folder, bindings: { ...bindings, ...env } });
+        running.push(() => replica.stop());
         return replica;
       },
       clear,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { audit } from '../books.ts';
-import { createBuyers, createGoods } from '../buyers.ts';
+import { type Buyer, createBuyers, createGoods, type Goods } from '../buyers.ts';
 import { type Answer, type Client, createClient, statusesOf, trafficOf } from '../client.ts';
 import { browseAndBuy } from '../load.ts';
 import { bundleTail, type LokiReceiver, startLokiReceiver } from '../loki.ts';
@@ -15,7 +15,7 @@ const SHIPPED_TRIES = 50;
 
 export const logSinkDown: Scenario = {
   name: 'log-sink-down',
-  what: 'the tail Worker ships to Loki, which answers, refuses every connection, hangs, and answers again',
+  what: 'a tail Worker ships to Loki, which answers, refuses, hangs and answers again; a self-hosted replica writes to an output that nobody reads, then to a closed one',
   secondsMax: 60,
   async run(stage, progress) {
     const loki = await startLokiReceiver();
@@ -31,7 +31,7 @@ export const logSinkDown: Scenario = {
 
 async function rehearse(stage: Stage, shop: Replica, loki: LokiReceiver, progress: (share: number) => void) {
   const modes = ['up', 'refusing', 'hanging', 'up'] as const;
-  const goods = await createGoods(stage, modes.length * ORDERS);
+  const goods = await createGoods(stage, (modes.length + 2) * ORDERS);
   const buyers = createBuyers(goods, modes.length * ORDERS);
   const phases: { answers: Answer[]; client: Client; shipped: number }[] = [];
   for (const [at, mode] of modes.entries()) {
@@ -54,7 +54,8 @@ async function rehearse(stage: Stage, shop: Replica, loki: LokiReceiver, progres
   const answers = outage.flatMap((phase) => phase.answers);
   const traffic = trafficOf(outage.flatMap(({ client }) => client.samples));
   const calm = trafficOf(up?.client.samples ?? []);
-  const { orders, stockLeft, checks } = await audit(stage, goods, buyers);
+  const self = await selfHosted(stage, goods);
+  const { orders, stockLeft, checks } = await audit(stage, goods, [...buyers, ...self.buyers]);
   return {
     traffic,
     orders,
@@ -65,11 +66,7 @@ async function rehearse(stage: Stage, shop: Replica, loki: LokiReceiver, progres
         `${up?.shipped} of ${up?.answers.length}`,
         (up?.shipped ?? 0) >= (up?.answers.length ?? 1),
       ),
-      check(
-        'no request fails while it is away',
-        statusesOf(answers),
-        answers.every(({ status }) => status === 200 || status === 201),
-      ),
+      check('no request fails while it is away', statusesOf(answers), answers.every(isServed)),
       check(
         `nobody waits for it: p95 at most ${patienceMs(calm.p95Ms).toFixed(0)} ms`,
         `${traffic.p95Ms.toFixed(0)} ms`,
@@ -81,7 +78,13 @@ async function rehearse(stage: Stage, shop: Replica, loki: LokiReceiver, progres
         (again?.shipped ?? 0) >= (again?.answers.length ?? 1),
       ),
       check(
-        'all it took was well-formed',
+        'self-hosted, output full or closed: nothing fails',
+        statusesOf(self.answers),
+        self.answers.every(isServed),
+      ),
+      check('and SIGTERM still ends it with exit code 0', String(self.exitCode), self.exitCode === 0),
+      check(
+        'all that Loki took was well-formed',
         loki.faults.length === 0 ? 'yes' : (loki.faults[0] ?? ''),
         loki.faults.length === 0,
       ),
@@ -89,6 +92,24 @@ async function rehearse(stage: Stage, shop: Replica, loki: LokiReceiver, progres
     ],
   };
 }
+
+/** A replica whose log has nowhere to go. */
+async function selfHosted(stage: Stage, goods: Goods) {
+  const replica = await stage.startSelfHosted({ LOG_LEVEL: 'info', LOG_OUTPUT: 'stdout' });
+  const client = createClient();
+  const buyers = createBuyers(goods, 2 * ORDERS);
+  const answers: Answer[] = [];
+  const load = async (some: readonly Buyer[]) =>
+    answers.push(...(await browseAndBuy(stage, { shop: replica.url, client, buyers: some, reads: READS })));
+  replica.stopReading();
+  await load(buyers.slice(0, ORDERS));
+  replica.closeOutput();
+  await load(buyers.slice(ORDERS));
+  client.close();
+  return { answers, buyers, exitCode: await replica.stop() };
+}
+
+const isServed = ({ status }: Answer): boolean => status === 200 || status === 201;
 
 async function untilShipped({ lines }: LokiReceiver, from: number, count: number): Promise<void> {
   const isMissing = () => lines.slice(from).filter(isRequest).length < count;

@@ -1,17 +1,23 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { neon, neonConfig, type NeonQueryFunction } from '@neondatabase/serverless';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { buildServices } from '../../deploy/services/build.ts';
+import { startPostgres } from '../../dev/postgres.ts';
 import { createDatabase, dropDatabase } from '../../dev/roles.ts';
-import { run } from '../observability/programs.ts';
+import { installed, run } from '../observability/programs.ts';
 import { type Replica, spawnReplica } from './replica.ts';
 import { startService } from './service.ts';
 import { startTlsFront, type TlsFront } from './tls-front.ts';
 
+// Not the synchronous one: what it connects to is in this process.
+const program = promisify(execFile);
+const DEPLOY = join(import.meta.dirname, '../../deploy');
 const [MAX_OPEN, MAX_IDLE] = [6, 2];
 const scratch = mkdtempSync(join(tmpdir(), 'endpoint-'));
 const database = `endpoint_${randomBytes(6).toString('hex')}`;
@@ -114,7 +120,7 @@ describe('sslmode', () => {
   let postgres: TlsFront;
   const certificates = join(scratch, 'certs');
   beforeAll(async () => {
-    run(join(import.meta.dirname, '../../deploy/certificates.sh'), [certificates]);
+    run(join(DEPLOY, 'certificates.sh'), [certificates]);
     const { host, port } = inject('shared');
     postgres = await startTlsFront(certificates, { host, port });
   });
@@ -152,6 +158,35 @@ describe('sslmode', () => {
   test('without it nothing is encrypted, and this Postgres refuses', async () => {
     expect(await through('127.0.0.1', 'sslmode=disable')).toContain('could not reach the database');
     expect(postgres.seen).toEqual([null]);
+  });
+});
+
+describe.runIf(installed('psql'))('an empty Postgres, as Compose starts it', () => {
+  test('gets its roles, is migrated over TLS from the image, and serves the restricted role alone', async () => {
+    const postgres = await startPostgres({});
+    const certificates = join(scratch, 'certs');
+    run(join(DEPLOY, 'certificates.sh'), [certificates]);
+    const front = await startTlsFront(certificates, postgres);
+    const { username, password } = new URL(postgres.superuserUrl('postgres'));
+    const passwords = { POSTGRES_OWNER_PASSWORD: 'owner0of0this0test', POSTGRES_APP_PASSWORD: "it's 'quoted'" };
+    const login = { PGHOST: postgres.host, PGPORT: String(postgres.port), PGUSER: username, PGPASSWORD: password };
+    await program(join(DEPLOY, 'compose/create-roles.sh'), [], { env: { ...process.env, ...login, ...passwords } });
+
+    const rest = `localhost:${front.port}/ecommerce?sslmode=verify-full&sslrootcert=${join(certificates, 'ca.pem')}`;
+    const owner = `postgres://ecommerce_owner:${passwords.POSTGRES_OWNER_PASSWORD}@${rest}`;
+    const migrate = [join(scratch, 'tree/dev/migrate.ts'), 'up'];
+    const { stdout } = await program(process.execPath, migrate, { env: { MIGRATION_DATABASE_URL: owner } });
+    expect(stdout).toMatch(/^up {2}\d{14}_/);
+
+    const app = `postgres://ecommerce_app:${encodeURIComponent(passwords.POSTGRES_APP_PASSWORD)}@${rest}`;
+    const endpoint = await startService('postgres', { DATABASE_URL: app }, tree);
+    const sql = clientOf(endpoint, app);
+    expect(await sql`select count(*)::int as n from products`).toEqual([{ n: 0 }]);
+    await expect(sql`create table mine (id int)`).rejects.toThrow('permission denied for schema public');
+    expect(new Set(front.seen)).toEqual(new Set(['TLSv1.3']));
+    await endpoint.close();
+    await front.close();
+    await postgres.stop();
   });
 });
 

@@ -1,18 +1,21 @@
 // What the self-hosted front costs: requests/s of the same workerd behind it and by its own socket: npm run bench:front
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
-import { type LoadOptions, load } from './load.ts';
+import { type LoadOptions, load, send } from './load.ts';
+import { cpuSeconds } from './process-cpu.ts';
 import { table } from './table.ts';
 import { wrangler } from './wrangler.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
 const LOAD: LoadOptions = { connections: 32, warmUpMs: 2_000, durationMs: 6_000 };
+/** Requests whose CPU time is measured: other work on the machine does not change it much. */
+const COUNTED = 10_000;
 const Listening = z.object({ msg: z.literal('listening'), port: z.number() });
 
 const folder = await mkdtemp(path.join(tmpdir(), 'bench-front-'));
@@ -37,6 +40,12 @@ try {
   }
   console.log(table(['GET /health/live', 'requests/s', 'p50 ms', 'p99 ms', 'of direct'], rows));
   console.log(`(${LOAD.connections} connections for ${LOAD.durationMs / 1000} s each, client on the same machine)`);
+  const [supervisor, workerd] = [String(replica.pid), childOf(replica.pid)];
+  const before = [cpuSeconds(supervisor), cpuSeconds(workerd)];
+  await send(() => front, COUNTED, LOAD.connections);
+  const [ofFront, ofWorkerd] = [supervisor, workerd].map((pid, n) => cpuSeconds(pid) - (before[n] ?? 0));
+  const micros = (seconds = Number.NaN) => ((1e6 * seconds) / COUNTED).toFixed(0);
+  console.log(`CPU per request, over ${COUNTED}: front ${micros(ofFront)} us, workerd ${micros(ofWorkerd)} us`);
 } finally {
   replica.kill('SIGKILL');
   await rm(folder, { recursive: true, force: true });
@@ -64,6 +73,11 @@ async function portOf(): Promise<number> {
     if (said.success) return said.data.port;
   }
   throw new Error('the replica did not start');
+}
+
+/** The replica's only child process, as /proc lists it. */
+function childOf(pid = 0): string {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
 }
 
 /** The one that workerd listens on, in the only folder the replica made. */

@@ -101,7 +101,7 @@ export async function orderUntilTold(client: Client, shopOf: () => URL, buyer: B
 }
 
 /** An order, or a refusal that no second try changes. */
-export function isFinal({ status, text }: Answer): boolean {
+function isFinal({ status, text }: Answer): boolean {
   if (status === null || status === 429 || status >= 500) return false;
   return codeOf(text) !== 'idempotency_in_flight';
 }

@@ -115,6 +115,27 @@ describe('a charge in doubt for longer than a provider keeps its keys', () => {
     expect(chargeOf(stack, payment)).toMatchObject({ refunded: 0 });
   });
 
+  test.each([300, null])('people have refunded %s of it before: only what is left goes back', async (amount) => {
+    const one = await inDoubt('drop_reply');
+    findsNothing(1);
+    await hoursLater(25);
+    const payment = await paymentOf(one);
+    const { total, reference } = payment;
+    const body = amount === null ? {} : { amount: String(amount) };
+    await atProvider(stack, '/v1/refunds', { payment_intent: reference ?? '', ...body });
+    await stack.provider.flushWebhooks();
+    expect(await ordersOf(stack, one.cart.id)).toMatchObject([{ status: 'failed' }]);
+    expect(chargeOf(stack, payment)).toMatchObject({ captured: total, refunded: total });
+    expect(await shop.get(payment)).toMatchObject({
+      status: 'refunded',
+      captured_amount: total,
+      refunded_amount: total,
+    });
+    const refunds = (await ledgerOf(stack, payment)).filter((entry) => entry.startsWith('refund'));
+    const parts = amount === null ? [total] : [amount, total - amount];
+    expect(refunds).toEqual(parts.map((part) => `refund success ${part}`));
+  });
+
   async function lastRefund({ reference }: Payment): Promise<Json> {
     const headers = { authorization: `Bearer ${stack.bindings['PAYMENT_TEST_SECRET']}` };
     const response = await fetch(`${stack.provider.url}/v1/refunds?payment_intent=${reference}`, { headers });

@@ -4,26 +4,45 @@ import { loggableId } from '../../platform/telemetry/redact.ts';
 import {
   onlineProvider,
   outcomeOfRefund,
+  reconcileRefunds,
   recordReturn,
   returnOf,
   type Outcome,
   type PaymentRow,
+  type Returned,
 } from '../payments/index.ts';
 
 type Came = Extract<Outcome, { status: 'captured' | 'authorized' }>;
-type Named = PaymentRow & { provider_reference: string };
+type Named = Returned['payment'];
 
 const isNamed = (payment: PaymentRow): payment is Named => payment.provider_reference !== null;
 
-/** The same key with every delivery: the money goes back once. A provider may have forgotten it, so it is looked for first. */
-async function giveBack(deps: Deps, { id, provider: name, provider_reference: reference }: Named, outcome: Came) {
-  const provider = onlineProvider(deps, name);
-  const key = `late-${id}`;
-  if (outcome.status === 'authorized') return await provider.void(reference, { key });
+function inDoubt(): AppError {
+  return new AppError('payment_in_doubt', 'The payment could not be returned yet. Deliver again.', { retryAfterS: 60 });
+}
+
+/**
+ * What is left of it, under the same key with every delivery: it goes back once. A provider may have forgotten the key, so
+ * it is looked for first. Null where people have refunded all of it themselves.
+ */
+async function giveBack(deps: Deps, payment: Named, came: Came): Promise<Returned['went']> {
+  const provider = onlineProvider(deps, payment.provider);
+  const { provider_reference: reference } = payment;
+  const key = `late-${payment.id}`;
+  if (came.status === 'authorized') {
+    const voided = await provider.void(reference, { key });
+    if (voided.status !== 'success') throw inDoubt();
+    return { kind: 'void', amount: came.amount, reference };
+  }
   const refunds = await provider.refunds(reference);
-  if (refunds === null) return { status: 'unknown' } as const;
+  if (refunds === null) throw inDoubt();
   const made = refunds.find(({ requestId }) => requestId === key);
-  return made ? outcomeOfRefund(made) : await provider.refund(reference, { amount: outcome.amount, key });
+  const back = refunds.reduce((sum, { status, amount }) => sum + (status === 'failed' ? 0 : amount), 0);
+  const amount = made?.amount ?? came.amount - back;
+  if (amount <= 0) return null;
+  const refunded = made ? outcomeOfRefund(made) : await provider.refund(reference, { amount, key });
+  if (refunded.status !== 'success') throw inDoubt();
+  return { kind: 'refund', amount, reference: refunded.reference ?? reference };
 }
 
 /**
@@ -34,24 +53,16 @@ export async function returnLatePayment(deps: Deps, payment: PaymentRow): Promis
   if (!isNamed(payment)) return;
   const [[before]] = await deps.db.read(returnOf(payment.id));
   if (before) return;
-  const outcome = await onlineProvider(deps, payment.provider).find(payment.provider_reference);
-  if (outcome.status === 'unknown') throw inDoubt();
-  if (outcome.status !== 'captured' && outcome.status !== 'authorized') return;
+  const came = await onlineProvider(deps, payment.provider).find(payment.provider_reference);
+  if (came.status === 'unknown') throw inDoubt();
+  if (came.status !== 'captured' && came.status !== 'authorized') return;
   deps.log.log('error', 'payment came through for a failed order', {
     order_id: loggableId(payment.order_id),
     payment_id: loggableId(payment.id),
   });
-  const returned = await giveBack(deps, payment, outcome);
-  const isBackAlready = returned.status === 'failure' && returned.reason === 'charge_already_refunded';
-  if (returned.status !== 'success' && !isBackAlready) throw inDoubt();
+  const went = await giveBack(deps, payment, came);
+  if (!(await reconcileRefunds(deps, payment))) throw inDoubt();
+  const kind = came.status === 'captured' ? 'capture' : 'authorize';
   const ids = { came: deps.ids.uuid(), went: deps.ids.uuid() };
-  const [came, went] =
-    outcome.status === 'captured' ? (['capture', 'refund'] as const) : (['authorize', 'void'] as const);
-  const { amount } = outcome;
-  const returnReference = returned.reference;
-  await deps.db.writeResent(...recordReturn({ payment, came, went, amount, returnReference, ids }));
-}
-
-function inDoubt(): AppError {
-  return new AppError('payment_in_doubt', 'The payment could not be returned yet. Deliver again.', { retryAfterS: 60 });
+  await deps.db.writeResent(...recordReturn({ payment, came: { kind, amount: came.amount }, went, ids }));
 }

@@ -15,6 +15,7 @@ export {
   unappliedWebhooks,
   type NewTransaction,
   type PaymentRow,
+  type Returned,
 } from './queries/payments.ts';
 export { PAYMENT_STATUSES, paymentState, type TransactionRow } from './rules.ts';
 export { paymentAdminRoutes } from './admin-routes.ts';

@@ -41,12 +41,10 @@ export function appendTransaction(row: NewTransaction): Sql {
 export interface Returned {
   /** With the provider's name of it. */
   payment: PaymentRow & { provider_reference: string };
-  /** What had come through, and what took it back. */
-  came: NewTransaction['kind'];
-  went: NewTransaction['kind'];
-  amount: number;
-  /** The provider's own id of what took it back: should that fail after all, it is told under this. */
-  returnReference: string | null;
+  /** What had come through; amounts in minor units. */
+  came: Pick<NewTransaction, 'kind' | 'amount'>;
+  /** What took it back, under the provider's own id: should it fail after all, it is told under this. */
+  went: (Pick<NewTransaction, 'kind' | 'amount'> & { reference: string }) | null;
   ids: { came: string; went: string };
 }
 
@@ -55,17 +53,17 @@ export function returnOf(paymentId: string): Sql<{ id: string }> {
     select id from payment_transactions where payment_id = ${paymentId}::uuid and reason = 'order_failed' limit 1`;
 }
 
-/** Both rows once, however often the same return is recorded; the payment row is the lock. */
-export function recordReturn({ payment, came, went, amount, returnReference, ids }: Returned): Sql[] {
+/** All of it once, however often the same return is recorded; the payment row is the lock. */
+export function recordReturn({ payment, came, went, ids }: Returned): Sql[] {
   const { id, provider_reference: reference } = payment;
+  const rows = [{ id: ids.came, reference, ...came }, ...(went ? [{ id: ids.went, ...went }] : [])];
   return [
     sql`
       update payments set provider_reference = coalesce(provider_reference, ${reference}) where id = ${id}::uuid`,
     sql`
       insert into payment_transactions (id, payment_id, kind, outcome, amount, provider_reference, reason)
-      select r.id, ${id}::uuid, r.kind, 'success', ${amount}::bigint, r.reference, 'order_failed'
-      from (values (${ids.came}::uuid, ${came}, ${reference}), (${ids.went}::uuid, ${went}, ${returnReference ?? reference}))
-        as r(id, kind, reference)
+      select r.id, ${id}::uuid, r.kind, 'success', r.amount, r.reference, 'order_failed'
+      from jsonb_to_recordset(${json(rows)}::jsonb) as r(id uuid, kind text, amount bigint, reference text)
       where not exists (
         select from payment_transactions t where t.payment_id = ${id}::uuid and t.reason = 'order_failed')`,
   ];

@@ -17,22 +17,21 @@ export interface Arrival {
   address: string;
 }
 
-/** Requests a second, and people, of a phase that is once as busy as usual. */
-export const BASE_RATE = 20;
-const BASE_PEOPLE = 40;
+/** People of a phase that is once as busy as usual, for each request a second. */
+const PEOPLE_PER_RATE = 2;
 /** Of those who wait, beyond which the next one leaves: a queue in the client would measure the client. */
 const WAITING_MAX = 500;
 
-/** When each request is due, whether or not those before it were answered. */
-export function arrivalsOf(phases: readonly Phase[]): Arrival[] {
+/** When each request is due, whether or not those before it were answered; `rate` requests a second are usual. */
+export function arrivalsOf(phases: readonly Phase[], rate: number): Arrival[] {
   let fromS = 0;
   return phases.flatMap(({ seconds, times }, phase) => {
     const beginMs = 1000 * fromS;
     fromS += seconds;
     // One more, so that nobody asks for the same page each time.
-    const people = BASE_PEOPLE * times + 1;
-    return Array.from({ length: seconds * times * BASE_RATE }, (_none, nth) => ({
-      atMs: beginMs + (1000 * nth) / (times * BASE_RATE),
+    const people = PEOPLE_PER_RATE * rate * times + 1;
+    return Array.from({ length: seconds * times * rate }, (_none, nth) => ({
+      atMs: beginMs + (1000 * nth) / (times * rate),
       nth,
       address: `10.${phase + 1}.${(nth % people) >> 8}.${(nth % people) & 255}`,
     }));

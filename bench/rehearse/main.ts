@@ -31,6 +31,7 @@ async function rehearse(scenarios: readonly Scenario[]): Promise<number> {
   const startedAt = performance.now();
   const stage = await openStage((what) => console.log(`Preparing ${what} ...`));
   console.log(`Redis is ${stage.redis.kind}; Postgres is ${stage.postgres.kind}.\n`);
+  if (stage.busyWith !== null) console.log(`The machine is busy (${stage.busyWith}): latencies are not judged.\n`);
   const results: Result[] = [];
   try {
     for (const scenario of scenarios) {

@@ -34,6 +34,13 @@ export function check(expected: string, seen: string | number, holds: boolean): 
   return { expected, seen: String(seen), holds };
 }
 
+/** A check of milliseconds; where the machine is busy with other work it is told and not judged. */
+export function timely({ busyWith }: Pick<Stage, 'busyWith'>, expected: string, ms: number, msMax: number): Check {
+  const holds = ms <= msMax;
+  const excuse = holds || busyWith === null ? '' : `, not judged: ${busyWith}`;
+  return { expected, seen: `${ms.toFixed(0)} ms${excuse}`, holds: holds || busyWith !== null };
+}
+
 /** The SLO's 95th percentile, or more on a machine that is slow with nothing going on: `calmMs` is what it was then. */
 export function patienceMs(calmMs: number, times = 2): number {
   return Math.max(OBJECTIVE_MS, times * calmMs);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -17,6 +17,8 @@ export const METRICS_TOKEN = 'metrics-token-of-a-rehearsal';
 
 /** Everything around the Workers, once for all rehearsals; each starts Workers of its own. */
 export interface Stage {
+  /** What else the machine was doing before this began; null: little. */
+  busyWith: string | null;
   /** The database as its owner sees it. */
   owner: pg.Pool;
   provider: TestProvider;
@@ -34,6 +36,8 @@ export interface Stage {
 const PRODUCTS = 100;
 const PRODUCTS_OF_A_PAGE = 100;
 const POSTGRES_TRIES_MAX = 20;
+/** Of load for each core, from which on a machine is busy. */
+const BUSY = 1.5;
 
 /** `say` is told what is being prepared. */
 export async function openStage(say: (what: string) => void): Promise<Stage> {
@@ -41,6 +45,7 @@ export async function openStage(say: (what: string) => void): Promise<Stage> {
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) await closer();
   };
+  const busyWith = foreignLoad();
   try {
     say('Postgres');
     const folder = await mkdtemp(path.join(tmpdir(), 'rehearse-'));
@@ -71,6 +76,7 @@ export async function openStage(say: (what: string) => void): Promise<Stage> {
     };
     closers.push(clear);
     return {
+      busyWith,
       owner: database.owner,
       provider,
       redis,
@@ -141,6 +147,13 @@ function ownBindings(): Record<string, string> {
     RATE_LIMIT_ENABLED: 'false',
     LOG_LEVEL: 'fatal',
   };
+}
+
+/** What else runs is in every latency. */
+function foreignLoad(): string | null {
+  const [load = 0] = loadavg();
+  const cores = availableParallelism();
+  return load > BUSY * cores ? `load ${load.toFixed(0)} on ${cores} cores beforehand` : null;
 }
 
 function secret(): string {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { arrivalsOf, BASE_RATE, byPhase } from '../../bench/rehearse/arrivals.ts';
+import { arrivalsOf, byPhase } from '../../bench/rehearse/arrivals.ts';
 import { chosen, SCENARIOS } from '../../bench/rehearse/catalogue.ts';
 import { statusesOf, trafficOf } from '../../bench/rehearse/client.ts';
 import { drawTraffic } from '../../bench/rehearse/plot.ts';
 import { describe as describeResult, hasPassed, summary } from '../../bench/rehearse/report.ts';
-import { check, none, patienceMs } from '../../bench/rehearse/scenario.ts';
+import { check, none, patienceMs, timely } from '../../bench/rehearse/scenario.ts';
 
 const NAMES = [
   'flash-sale',
@@ -54,6 +54,15 @@ describe('the report', () => {
     expect(summary([broken])).toContain('FAILED');
   });
 
+  test('a latency is not judged where the machine was busy beforehand, and that is said', () => {
+    expect(timely({ busyWith: null }, 'soon', 20, 30)).toMatchObject({ seen: '20 ms', holds: true });
+    expect(timely({ busyWith: null }, 'soon', 40, 30)).toMatchObject({ seen: '40 ms', holds: false });
+    expect(timely({ busyWith: 'load 9' }, 'soon', 40, 30)).toMatchObject({
+      seen: '40 ms, not judged: load 9',
+      holds: true,
+    });
+  });
+
   test('names the first faults of many', () => {
     expect(none('no fault', [])).toMatchObject({ seen: 'none', holds: true });
     expect(none('no fault', ['a', 'b', 'c', 'd'])).toMatchObject({ seen: 'a; b; c and 1 more', holds: false });
@@ -61,16 +70,17 @@ describe('the report', () => {
 });
 
 describe('traffic', () => {
+  const RATE = 20;
   const phases = [
     { name: 'calm', seconds: 2, times: 1 },
     { name: 'rush', seconds: 3, times: 10 },
   ];
 
   test('ten times as many arrive, evenly, of ten times as many people', () => {
-    const arrivals = arrivalsOf(phases);
+    const arrivals = arrivalsOf(phases, RATE);
     const rush = arrivals.filter(({ atMs }) => atMs >= 2_000);
-    expect([arrivals.length - rush.length, rush.length]).toEqual([2 * BASE_RATE, 30 * BASE_RATE]);
-    expect((rush[1]?.atMs ?? 0) - (rush[0]?.atMs ?? 0)).toBeCloseTo(1000 / (10 * BASE_RATE));
+    expect([arrivals.length - rush.length, rush.length]).toEqual([2 * RATE, 30 * RATE]);
+    expect((rush[1]?.atMs ?? 0) - (rush[0]?.atMs ?? 0)).toBeCloseTo(1000 / (10 * RATE));
     const people = (some: typeof arrivals) => new Set(some.map(({ address }) => address)).size;
     expect(people(rush)).toBeGreaterThan(9 * people(arrivals.filter(({ atMs }) => atMs < 2_000)));
   });

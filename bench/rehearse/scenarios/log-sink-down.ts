@@ -5,7 +5,7 @@ import { type Answer, type Client, createClient, statusesOf, trafficOf } from '.
 import { browseAndBuy } from '../load.ts';
 import { bundleTail, type LokiReceiver, startLokiReceiver } from '../loki.ts';
 import type { Replica } from '../replica.ts';
-import { check, patienceMs, type Scenario } from '../scenario.ts';
+import { check, patienceMs, type Scenario, timely } from '../scenario.ts';
 import type { Stage } from '../stage.ts';
 
 const READS = 200;
@@ -67,10 +67,11 @@ async function rehearse(stage: Stage, shop: Replica, loki: LokiReceiver, progres
         (up?.shipped ?? 0) >= (up?.answers.length ?? 1),
       ),
       check('no request fails while it is away', statusesOf(answers), answers.every(isServed)),
-      check(
+      timely(
+        stage,
         `nobody waits for it: p95 at most ${patienceMs(calm.p95Ms).toFixed(0)} ms`,
-        `${traffic.p95Ms.toFixed(0)} ms`,
-        traffic.p95Ms <= patienceMs(calm.p95Ms),
+        traffic.p95Ms,
+        patienceMs(calm.p95Ms),
       ),
       check(
         'lines again once it is back',

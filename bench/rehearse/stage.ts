@@ -71,6 +71,8 @@ export async function openStage(say: (what: string) => void): Promise<Stage> {
       PAYMENT_TEST_WEBHOOK_SECRET: payment.webhookSecret,
     };
     const running: (() => Promise<unknown>)[] = [];
+    // One at a time: a replica knows its process as the one that was not there before.
+    let turn: Promise<unknown> = Promise.resolve();
     const clear = async () => {
       for (const end of running.splice(0)) await end();
     };
@@ -82,7 +84,9 @@ export async function openStage(say: (what: string) => void): Promise<Stage> {
       redis,
       postgres,
       async start(options = {}) {
-        const replica = await startReplica({ bundle, folder, bindings, ...options });
+        const started = turn.then(() => startReplica({ bundle, folder, bindings, ...options }));
+        turn = started.catch(() => undefined);
+        const replica = await started;
         running.push(() => replica.close());
         return replica;
       },

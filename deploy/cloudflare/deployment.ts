@@ -6,7 +6,7 @@ import { rollOut, type Outcome } from './rollout.ts';
 import { tagRelease } from './release.ts';
 import { checkedMigrations } from './schema-step.ts';
 import type { Shell } from './shell.ts';
-import { smokeTest } from './smoke.ts';
+import { servedVersion, smokeTest } from './smoke.ts';
 import { currentVersion, deployAtOnce, lastLines, uploadVersion } from './wrangler.ts';
 
 export interface Deployment {
@@ -59,6 +59,7 @@ async function prepare(deployment: Deployment): Promise<Prepared> {
   const { options, release, metricsToken, shell, report, signal } = deployment;
   report.step('What runs there now');
   const current = await currentVersion(shell, options.env);
+  if (options.first && current !== null) await refuseIfServed(options.url);
   const old = options.first ? null : current;
   report.say(old ?? 'Nothing: this is the first deployment.');
   const look = async () => (old === null ? { requests: 0, errors: 0 } : scrape(options.url, metricsToken));
@@ -80,6 +81,13 @@ async function prepare(deployment: Deployment): Promise<Prepared> {
     const stays = 'stays applied: the running version was shown to live with it.';
     throw new Error(`${messageOf(cause)}\n${migrated.join(', ')}: ${stays}`, { cause });
   }
+}
+
+/** Of a first version nothing can be taken back, so --first is for a Worker that setting secrets made, and for no shop. */
+async function refuseIfServed(url: string): Promise<void> {
+  const version = await servedVersion(url);
+  if (version !== null)
+    throw new Error(`${url} serves ${version}: this is not the first deployment, leave --first out`);
 }
 
 async function migrate(deployment: Deployment, old: VersionId | null): Promise<string[]> {

@@ -53,6 +53,16 @@ export async function smokeTest(target: SmokeTarget): Promise<Check[]> {
   return checks;
 }
 
+/** What /health says is there, whether it is well or not; null where nothing of ours answers. */
+export async function servedVersion(url: string): Promise<string | null> {
+  try {
+    const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    return Health.parse(await response.json()).version;
+  } catch {
+    return null;
+  }
+}
+
 type Ask = (path: string, body?: object) => Promise<Response>;
 
 /** The header reaches a version only while the deployment holds it, at whatever percentage. */

@@ -206,6 +206,14 @@ test('an empty Worker that setting secrets made is not asked for its metrics whe
   expect(shop.traffic()).toEqual({ [FRESH]: 100 });
 });
 
+test('--first is refused where a shop answers, before anything was changed', async () => {
+  const shop = await releasedShop();
+  const { code, output } = await shop.deploy(['--first']);
+  expect([code, shop.traffic()]).toEqual([1, { [OLD]: 100 }]);
+  expect(output).toMatch(/serves \S+: this is not the first deployment, leave --first out/);
+  expect(shop.calls().filter(isDeploying)).toEqual([]);
+});
+
 test('what is released but not complete says so', async () => {
   const shop = await releasedShop();
   shop.script({ 'wrangler triggers': { exit: 1 } });

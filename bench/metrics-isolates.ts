@@ -11,7 +11,7 @@ const BINDINGS = {
   ENVIRONMENT: 'test',
   DATABASE_URL: 'postgres://app:app@127.0.0.1:1/none',
   UPSTASH_REDIS_REST_URL: 'http://127.0.0.1:1',
-  UPSTASH_REDIS_REST_TOKEN: 'none',
+  UPSTASH_REDIS_REST_TOKEN: 'never-spoken-to-0123456789',
   JWT_ACCESS_SECRET: `${secret}1`,
   JWT_REFRESH_SECRET: `${secret}2`,
   ORDER_TOKEN_SECRET: `${secret}3`,

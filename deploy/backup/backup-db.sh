@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Writes one backup of the whole database to BACKUP_DIR: NAME.dump (for restore-db.sh), NAME.sql.gz (the same as text, for
-# psql) and NAME.sha256, whole or not at all. Removes those older than BACKUP_RETENTION_DAYS (14), but never the newest.
+# Writes one backup of the whole database to BACKUP_DIR (/var/backups/ecommerce): NAME.dump (for restore-db.sh), NAME.sql.gz
+# (the same as text, for psql) and NAME.sha256, whole or not at all. Removes those older than BACKUP_RETENTION_DAYS (14), but
+# never the newest.
 # The .dump comes last: where it is, the backup is complete.
 # Ends with 0: done, 64: wrong settings, 69: no dump of the database, 74: not written, 75: another one is still running.
 set -euo pipefail
@@ -11,9 +12,8 @@ umask 077
 settings() {
   load_settings
   need pg_dump pg_restore gzip sha256sum flock
-  [ -n "${BACKUP_DIR:-}" ] || fail 64 'set BACKUP_DIR'
-  days=${BACKUP_RETENTION_DAYS:-14}
-  [[ $days =~ ^[1-9][0-9]{0,3}$ ]] || fail 64 'BACKUP_RETENTION_DAYS must be 1 to 9999'
+  BACKUP_DIR=${BACKUP_DIR:-/var/backups/ecommerce}
+  read_retention
   use_database
 }
 

@@ -5,14 +5,27 @@ fail() {
   exit "$1"
 }
 
-# Under cron there is no environment but this file's, in the form NAME=value.
+# Under cron there is no environment but this file's: NAME=value a line, read and never run, for a password may hold anything.
 load_settings() {
-  local file=${BACKUP_ENV:-/etc/ecommerce/backup.env}
+  local file=${BACKUP_ENV:-/etc/ecommerce/backup.env} line number=0 value
   [ -r "$file" ] || return 0
-  set -a
-  # shellcheck disable=SC1090
-  . "$file"
-  set +a
+  while IFS= read -r line || [ -n "$line" ]; do
+    number=$((number + 1))
+    line=${line%$'\r'}
+    [[ ! $line =~ ^[[:space:]]*(#.*)?$ ]] || continue
+    # The line itself may be a secret.
+    [[ $line =~ ^([A-Z_]+)=(.*)$ ]] || fail 64 "$file: line $number is not NAME=value"
+    value=${BASH_REMATCH[2]}
+    case $value in
+      \"*\" | \'*\') [ ${#value} -eq 1 ] || value=${value:1:${#value}-2} ;;
+    esac
+    export "${BASH_REMATCH[1]}=$value"
+  done <"$file"
+}
+
+read_retention() {
+  days=${BACKUP_RETENTION_DAYS:-14}
+  [[ $days =~ ^[1-9][0-9]{0,3}$ && $days -le 3650 ]] || fail 64 'BACKUP_RETENTION_DAYS must be 1 to 3650'
 }
 
 need() {

@@ -17,8 +17,7 @@ settings() {
   need curl jq
   local name
   for name in NEON_API_KEY NEON_PROJECT_ID NEON_BRANCH_ID; do [ -n "${!name:-}" ] || fail 64 "set $name"; done
-  days=${BACKUP_RETENTION_DAYS:-14}
-  [[ $days =~ ^[1-9][0-9]{0,3}$ ]] || fail 64 'BACKUP_RETENTION_DAYS must be 1 to 9999'
+  read_retention
   api=${NEON_API_URL:-https://console.neon.tech/api/v2}/projects/$NEON_PROJECT_ID
   prefix=backup-$NEON_BRANCH_ID-
   deadline=$((SECONDS + ${NEON_WAIT_SECONDS:-300}))

@@ -49,7 +49,7 @@ function depsOf({ stack, secrets }: Pick<Cast, 'stack' | 'secrets'>): Deps {
     ENVIRONMENT: 'test',
     DATABASE_URL: 'postgres://nobody@localhost/none',
     UPSTASH_REDIS_REST_URL: 'http://localhost',
-    UPSTASH_REDIS_REST_TOKEN: 'none',
+    UPSTASH_REDIS_REST_TOKEN: 'never-spoken-to-0123456789',
     JWT_ACCESS_SECRET: secrets.access,
     JWT_REFRESH_SECRET: secrets.refresh,
     ORDER_TOKEN_SECRET: secrets.metrics,

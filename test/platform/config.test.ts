@@ -64,8 +64,8 @@ describe('a binding that is wrong is named', () => {
     ['DATABASE_CONN_MAX_LIFETIME', '0'],
     ['TICK_INTERVAL', '3601'],
     ['UPSTASH_REDIS_REST_URL', 'redis://localhost:6379'],
-    // Any text but none is a token, and none is a missing one.
-    ['UPSTASH_REDIS_REST_TOKEN', { a: 1 }],
+    ['UPSTASH_REDIS_REST_TOKEN', 'short'],
+    ['UPSTASH_REDIS_REST_TOKEN', 'change-me-token-of-the-redis-endpoint'],
     ['REDIS_TIMEOUT_MS', '9'],
     ['CACHE_TTL', '86401'],
     ['JWT_ACCESS_SECRET', 'short'],
@@ -94,6 +94,7 @@ describe('a binding that is wrong is named', () => {
     ['LOG_FORMAT', 'xml'],
     ['LOG_SAMPLE', '1.1'],
     ['METRICS_TOKEN', 'short'],
+    ['METRICS_TOKEN', 'change-me-token-of-prometheus'],
     ['METRICS_FLUSH_SECONDS', '0'],
     ['REMOTE_WRITE_URL', 'nope'],
     ['REMOTE_WRITE_USERNAME', 'x'.repeat(501)],
@@ -184,6 +185,53 @@ describe('bindings that do not fit each other', () => {
     const DATABASE_URL = `postgres://app:secret@db.example.test/shop${query}`;
     expect(faultsWith({ ENVIRONMENT: 'production', DATABASE_URL })).toEqual(isTaken ? [] : [fault]);
     expect(faultsWith({ DATABASE_URL })).toEqual([]);
+  });
+
+  describe.each([
+    'DATABASE_ENDPOINT',
+    'UPSTASH_REDIS_REST_URL',
+    'EVENTS_URL',
+    'MAIL_API_URL',
+    'REMOTE_WRITE_URL',
+    'STRIPE_API_BASE',
+  ])('in production %s', (name) => {
+    const fault = `${name} must be https in production, or within a private network`;
+    const production = { ...COMPANIONS, ENVIRONMENT: 'production' };
+
+    test.each([
+      'http://db.public.example.com/sql',
+      'http://203.0.113.7',
+      'http://10.example.com',
+      'http://172.32.0.1',
+      'http://192.169.0.1',
+      'http://localhost.example.com',
+      'http://[2001:db8::1]:8080',
+      'http://[fc::1]',
+      'http://[::ffff:203.0.113.7]',
+      'http://a.svc.example.com',
+      'http://internal.example.com',
+    ])('is not %s', (url) => {
+      expect(faultsWith({ ...production, [name]: url })).toEqual([fault]);
+      expect(faultsWith({ ...COMPANIONS, [name]: url })).toEqual([]);
+    });
+
+    test.each([
+      'https://db.public.example.com/sql',
+      'http://localhost:8080',
+      'http://127.0.0.1:8080/sql',
+      'http://[::1]:8080',
+      'http://10.1.2.3',
+      'http://172.16.0.1',
+      'http://172.31.255.254',
+      'http://192.168.1.1',
+      'http://[fd00::7]:8080',
+      'http://postgres-endpoint:8080/sql',
+      'http://db.shop.internal',
+      'http://redis.shop.svc:8081',
+      'http://redis.shop.svc.cluster.local:8081',
+    ])('may be %s', (url) => {
+      expect(faultsWith({ ...production, [name]: url })).toEqual([]);
+    });
   });
 
   test('idle connections are open ones', () => {

@@ -70,8 +70,8 @@ describe('a variable that is wrong is named', () => {
     ['DATABASE_CONN_MAX_LIFETIME', '0'],
     ['TICK_INTERVAL', '0'],
     ['REDIS_URL', 'http://redis:6379'],
-    // Any text but none is a password, and none is a missing one.
-    ['REDIS_PASSWORD', 1],
+    ['REDIS_PASSWORD', 'x'],
+    ['REDIS_PASSWORD', 'your-redis-password'],
     ['REDIS_DB', '-1'],
     ['REDIS_MAX_RETRIES', '21'],
     ['MIGRATION_DATABASE_URL', 'mysql://db.example.test/shop'],
@@ -84,8 +84,13 @@ describe('a variable that is wrong is named', () => {
     ['NEON_API_URL', 'nope'],
     ['NEON_WAIT_SECONDS', '0'],
     ['CLOUDFLARE_API_TOKEN', 1],
+    // Any text but none is a key, and none is a missing one.
+    ['CLOUDFLARE_ACCOUNT_ID', long],
     ['DEPLOY_URL', 'nope'],
     ['GRAFANA_TOKEN', 1],
+    ['LOKI_URL', 'loki:3100'],
+    ['LOKI_USERNAME', long],
+    ['LOKI_PASSWORD', 1],
   ];
   test.each(wrong)('%s=%s', (name, value) => {
     expect(faultsOf({ [name]: value }).map((fault) => fault.split(' ', 1)[0])).toEqual([name]);

@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { asRole, createDatabase, OWNER_ROLE } from '../../dev/roles.ts';
+import { parseHost } from '../../src/platform/config/variables.ts';
 import { canDump, startDumpablePostgres, type DumpablePostgres } from '../support/dumpable-postgres.ts';
 import { query } from '../migrations/database.ts';
 import { BACKUP, runScript } from './backup-fixture.ts';
@@ -113,9 +114,9 @@ describe.skipIf(!possible)('a backup', () => {
     ['of what is no address', { MIGRATION_DATABASE_URL: 'host=localhost dbname=shop' }, 64],
     ['with an unknown parameter', { MIGRATION_DATABASE_URL: 'postgres://a:b@localhost/shop?ssl=1' }, 64],
     ['of nothing', { MIGRATION_DATABASE_URL: '' }, 64],
-    ['to nowhere', { BACKUP_DIR: '' }, 64],
     ['to where nothing can be written', { BACKUP_DIR: '/dev/null/backups' }, 74],
     ['for no days', { BACKUP_RETENTION_DAYS: '0' }, 64],
+    ['for longer than the table says', { BACKUP_RETENTION_DAYS: '3651' }, 64],
   ])('%s fails and leaves nothing', async (_, env, expected) => {
     const { code, stderr } = await backup(env);
     expect([code, stderr.trim() !== '', readdirSync(dir).filter((name) => name !== '.lock')]).toEqual([
@@ -123,6 +124,58 @@ describe.skipIf(!possible)('a backup', () => {
       true,
       [],
     ]);
+  });
+
+  test('goes to where the table of variables says when nobody says otherwise', async () => {
+    const { code, stderr } = await backup({ BACKUP_DIR: '', PATH: wrap('mkdir', 'exit 1') });
+    expect([code, stderr]).toEqual([74, expect.stringContaining(`cannot make ${parseHost({}).BACKUP_DIR}\n`)]);
+  });
+
+  describe('reads its file of settings and runs nothing in it', () => {
+    /** What pg_dump would be told. */
+    async function told(lines: string[]) {
+      const [settings, seen] = [join(dir, 'settings'), join(dir, 'seen')];
+      writeFileSync(settings, lines.join('\n'));
+      const PATH = wrap('pg_dump', `env >${seen}; exit 1`);
+      const { code, stderr } = await runScript('backup-db.sh', [], { BACKUP_ENV: settings, BACKUP_DIR: dir, PATH });
+      const variables = existsSync(seen) ? readFileSync(seen, 'utf8').split('\n') : [];
+      return { code, stderr, variables };
+    }
+
+    test('an address as Neon prints it, and a password of any letters', async () => {
+      const ran = join(dir, 'ran');
+      const password = 'a$b;c`d"e\\';
+      const address = `postgres://neondb_owner:${password}@ep-x.neon.tech/shop?sslmode=require&channel_binding=require`;
+      const { code, variables } = await told([
+        '# of the shop',
+        '',
+        `MIGRATION_DATABASE_URL=${address}`,
+        `PGAPPNAME=$(touch ${ran}); touch ${ran} & \`touch ${ran}\``,
+        `PGPASSFILE='/etc/it''s one'`,
+        'PGCLIENTENCODING="UTF8"\r',
+      ]);
+      expect(code).toBe(69);
+      expect(variables).toEqual(
+        expect.arrayContaining([
+          `PGPASSWORD=${password}`,
+          'PGSSLMODE=require',
+          'PGCHANNELBINDING=require',
+          `PGAPPNAME=$(touch ${ran}); touch ${ran} & \`touch ${ran}\``,
+          `PGPASSFILE=/etc/it''s one`,
+          'PGCLIENTENCODING=UTF8',
+        ]),
+      );
+      expect(existsSync(ran)).toBe(false);
+    });
+
+    test.each(['touch here', 'export PGUSER=me', 'PGUSER = me', 'x[$(touch here)]=1'])(
+      'a line that is no setting is named by its number, and not shown: %s',
+      async (line) => {
+        const { code, stderr } = await told(['', line]);
+        expect([code, stderr]).toEqual([64, expect.stringContaining('settings: line 2 is not NAME=value')]);
+        expect(stderr).not.toContain(line);
+      },
+    );
   });
 
   test('whose dump breaks off leaves nothing, and so does one that is killed once the next has run', async () => {

@@ -16,6 +16,30 @@ function isPlainDatabase(address: unknown): boolean {
   return !ENCRYPTED.test(new URL(address).searchParams.get('sslmode') ?? '');
 }
 
+/** Carry a password, a token or rows. */
+const GUARDED = [
+  'DATABASE_ENDPOINT',
+  'UPSTASH_REDIS_REST_URL',
+  'EVENTS_URL',
+  'MAIL_API_URL',
+  'REMOTE_WRITE_URL',
+  'STRIPE_API_BASE',
+];
+
+/**
+ * Hosts that no public network leads to: loopback, RFC 1918, RFC 4193, names of one label or below `.internal`, and of a
+ * cluster's services. As URL writes them: an IPv4 address has four decimals, an IPv6 one brackets.
+ */
+const PRIVATE =
+  /^(?:[^.[]+|(?:127|10|192\.168|172\.(?:1[6-9]|2\d|3[01]))\.[\d.]+|\[::1\]|\[f[cd][\da-f]{2}:.+|.+\.(?:internal|svc|svc\.cluster\.local))$/;
+
+/** Whether an address leads over a public network in the clear. One that is none is another fault. */
+export function isPlainHop(address: unknown): boolean {
+  if (typeof address !== 'string' || !URL.canParse(address)) return false;
+  const { protocol, hostname } = new URL(address);
+  return protocol === 'http:' && !PRIVATE.test(hostname);
+}
+
 function productionFaults(given: Given): string[] {
   if (given['ENVIRONMENT'] !== 'production') return [];
   const faults: string[] = [];
@@ -23,6 +47,9 @@ function productionFaults(given: Given): string[] {
   if (hasPlainIssuer(given['OIDC_PROVIDERS'])) faults.push('OIDC_PROVIDERS must have https issuers in production');
   if (isPlainDatabase(given['DATABASE_URL'])) {
     faults.push('DATABASE_URL must have sslmode=require, verify-ca or verify-full in production');
+  }
+  for (const name of GUARDED) {
+    if (isPlainHop(given[name])) faults.push(`${name} must be https in production, or within a private network`);
   }
   return faults;
 }

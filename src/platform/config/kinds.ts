@@ -25,6 +25,14 @@ export const token = (min: number) =>
     .min(min, min > 1 ? `must have at least ${min} characters` : 'must not be empty')
     .meta({ isSecret: true });
 
+/** What lets in whoever has it, and is made by hand: `openssl rand -hex 32`. */
+export const password = () =>
+  z
+    .string()
+    .min(16, { error: 'must have at least 16 characters', abort: true })
+    .refine((value) => !PLACEHOLDER.test(value), 'must not be a placeholder')
+    .meta({ isSecret: true });
+
 export const text = (min: number, max: number) => z.string().min(min).max(max);
 
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);

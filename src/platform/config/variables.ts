@@ -33,16 +33,16 @@ export const bindings = z.object({
 
   /** The restricted role; production wants `sslmode=require`, `verify-ca` or `verify-full`. */
   DATABASE_URL: kind.postgresUrl,
-  /** Where SQL over HTTP is answered, if not at Neon. */
+  /** Where SQL over HTTP is answered, if not at Neon; production takes `http:` within a private network alone. */
   DATABASE_ENDPOINT: kind.httpUrl.optional(),
   /** For one exchange with the database, waiting in line included. */
   DATABASE_TIMEOUT_MS: kind.milliseconds(100, 60_000).default(10_000),
   ...shared,
 
-  /** Redis over REST: Upstash, or the self-hosted endpoint. */
+  /** Redis over REST: Upstash, or the self-hosted endpoint; `http:` as above. */
   UPSTASH_REDIS_REST_URL: kind.httpUrl,
   /** What that address asks for. */
-  UPSTASH_REDIS_REST_TOKEN: kind.token(1),
+  UPSTASH_REDIS_REST_TOKEN: kind.password(),
   /** For one exchange with Redis; limits and the cache do without it when it is late. */
   REDIS_TIMEOUT_MS: kind.milliseconds(10, 10_000).default(500),
   /** How long a catalog reply may be served that nobody announced a change of; 0 caches nothing. */
@@ -96,7 +96,7 @@ export const bindings = z.object({
   LOG_SAMPLE: kind.fraction.default(1),
 
   /** Bearer token of `/metrics`; without one nobody reads it. */
-  METRICS_TOKEN: kind.token(16).optional(),
+  METRICS_TOKEN: kind.password().optional(),
   /** How long an isolate gathers counts before it sends them; what it loses when it dies. */
   METRICS_FLUSH_SECONDS: kind.seconds(1, 20).default(5),
   /** A Prometheus remote-write receiver that is written to every minute. */
@@ -199,7 +199,7 @@ export const hostVariables = () =>
     /** Redis behind the self-hosted endpoint: `host:port`, `redis://` or `rediss://`. */
     REDIS_URL: kind.redisUrl().optional(),
     /** Its password. */
-    REDIS_PASSWORD: kind.token(1).optional(),
+    REDIS_PASSWORD: kind.password().optional(),
     /** Its database. */
     REDIS_DB: kind.count(0, 1_023).default(0),
     /** How often the endpoint sends a command again when Redis is gone. */
@@ -226,10 +226,18 @@ export const hostVariables = () =>
 
     /** Deploys, and lets `npm run doctor` ask for the names of the secrets. */
     CLOUDFLARE_API_TOKEN: kind.token(1).optional(),
+    /** The account that is deployed to. */
+    CLOUDFLARE_ACCOUNT_ID: kind.text(1, 100).optional(),
     /** Where the deployment answers, for its smoke test. */
     DEPLOY_URL: kind.httpUrl.optional(),
     /** Lets `npm run doctor -- --grafana` look for the dashboards. */
     GRAFANA_TOKEN: kind.token(1).optional(),
+    /** Where the tail Worker of `observability/loki-tail` pushes log lines. */
+    LOKI_URL: kind.httpUrl.optional(),
+    /** Basic authentication of Loki. */
+    LOKI_USERNAME: kind.text(1, 500).optional(),
+    /** Basic authentication of Loki. */
+    LOKI_PASSWORD: kind.token(1).optional(),
   });
 
 /** What a process beside the Worker is told, typed. `TICK_INTERVAL`, `*_SECONDS` and `*_LIFETIME` are seconds. */

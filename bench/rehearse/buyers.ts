@@ -95,9 +95,13 @@ export async function order(client: Client, shop: URL, buyer: Buyer, dueMs?: num
 }
 
 /** As a storefront does: the same request with the same key, until the shop has said what became of it. */
-export async function orderUntilTold(client: Client, shopOf: () => URL, buyer: Buyer): Promise<void> {
+export async function orderUntilTold(client: Client, shopOf: () => URL, buyer: Buyer, dueMs?: number): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
-  while (!isFinal(await order(client, shopOf(), buyer)) && performance.now() < deadline) await sleep(PAUSE_MS);
+  let answer = await order(client, shopOf(), buyer, dueMs);
+  while (!isFinal(answer) && performance.now() < deadline) {
+    await sleep(PAUSE_MS);
+    answer = await order(client, shopOf(), buyer);
+  }
 }
 
 /** An order, or a refusal that no second try changes. */

@@ -34,11 +34,15 @@ export function check(expected: string, seen: string | number, holds: boolean): 
   return { expected, seen: String(seen), holds };
 }
 
-/** A check of milliseconds; where the machine is busy with other work it is told and not judged. */
-export function timely({ busyWith }: Pick<Stage, 'busyWith'>, expected: string, ms: number, msMax: number): Check {
-  const holds = ms <= msMax;
-  const excuse = holds || busyWith === null ? '' : `, not judged: ${busyWith}`;
-  return { expected, seen: `${ms.toFixed(0)} ms${excuse}`, holds: holds || busyWith !== null };
+/** A check of how much or how fast: where the machine is busy with other work it is told and not judged. */
+export function unlessBusy({ busyWith }: Pick<Stage, 'busyWith'>, { expected, seen, holds }: Check): Check {
+  if (holds || busyWith === null) return { expected, seen, holds };
+  return { expected, seen: `${seen}, not judged: ${busyWith}`, holds: true };
+}
+
+/** Such a check of milliseconds. */
+export function timely(stage: Pick<Stage, 'busyWith'>, expected: string, ms: number, msMax: number): Check {
+  return unlessBusy(stage, check(expected, `${ms.toFixed(0)} ms`, ms <= msMax));
 }
 
 /** The SLO's 95th percentile, or more on a machine that is slow with nothing going on: `calmMs` is what it was then. */

@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path';
 import { parseEnv, promisify } from 'node:util';
 import { unstable_readConfig } from 'wrangler';
 import * as z from 'zod';
+import { bindings } from '../../src/platform/config/variables.ts';
 
 export const ENVIRONMENTS = ['dev', 'staging', 'production'] as const;
 export type EnvironmentName = (typeof ENVIRONMENTS)[number];
@@ -11,7 +12,7 @@ export type EnvironmentName = (typeof ENVIRONMENTS)[number];
 /** All that is known of a deployment before it is looked at. */
 export interface Deployment {
   environment: EnvironmentName;
-  /** Values: wrangler.toml's, then the process' environment, then the file. Blank ones are left out. */
+  /** As `told` has them. Blank ones are left out. */
   values: Readonly<Record<string, string>>;
   /** Names in wrangler.toml, which only the Worker can read. */
   vars: readonly string[];
@@ -64,14 +65,33 @@ async function secretNames({ environment, process: env }: Sources): Promise<stri
 
 const Vars = z.record(z.string(), z.unknown());
 
+/** Said anew by each deployment, so no place keeps them. */
+const OF_A_DEPLOYMENT = ['SERVICE_VERSION', 'BUILD_TIME'];
+type Given = Readonly<Record<string, unknown>>;
+
+/**
+ * What the deployment is told. Where Cloudflare named its secrets, the Worker sees wrangler.toml and these alone: a value of
+ * a secret may be given beside them, anything else of the Worker's counts for nothing. Without (self-hosted, or not asked)
+ * the file wins over wrangler.toml, and that over this process' environment.
+ */
+function told(vars: Given, process: Given, file: Given, secrets: readonly string[] | null): Given {
+  if (secrets === null) return { ...process, ...vars, ...file };
+  const seen = [...secrets, ...OF_A_DEPLOYMENT];
+  const given = Object.entries({ ...process, ...file });
+  return {
+    ...Object.fromEntries(given.filter(([name]) => !Object.hasOwn(bindings.shape, name) || seen.includes(name))),
+    ...vars,
+  };
+}
+
 /** Reads wrangler.toml, the environment, the file and the names of secrets. */
 export async function readDeployment(sources: Sources): Promise<Deployment> {
   const { environment, envFile, url, prometheusUrl, grafanaUrl } = sources;
   const config = unstable_readConfig({ config: join(ROOT, 'wrangler.toml'), env: environment }, { hideWarnings: true });
   const vars = Vars.parse(config.vars);
   const file = envFile === null ? {} : parseEnv(readFileSync(envFile, 'utf8'));
-  const all = { ...vars, ...sources.process, ...file };
-  const values = Object.entries(all).flatMap(([name, value]) =>
+  const secrets = await secretNames(sources);
+  const values = Object.entries(told(vars, sources.process, file, secrets)).flatMap(([name, value]) =>
     value === undefined || value === ''
       ? []
       : [[name, typeof value === 'string' ? value : JSON.stringify(value)] as const],
@@ -81,7 +101,7 @@ export async function readDeployment(sources: Sources): Promise<Deployment> {
     values: Object.fromEntries(values),
     vars: Object.keys(vars),
     inFile: Object.keys(file),
-    secrets: await secretNames(sources),
+    secrets,
     crons: config.triggers.crons ?? [],
     keepsLogs: config.observability?.enabled === true,
     url: withoutSlash(url),

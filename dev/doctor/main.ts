@@ -11,7 +11,9 @@ const USAGE = `npm run doctor -- --env production|staging|dev
   --prometheus https://...  looks for its targets and rules
   --grafana https://...     looks for the dashboards (GRAFANA_TOKEN)
   --json                    findings as JSON
-CLOUDFLARE_API_TOKEN in the environment: asks Cloudflare for the names of the secrets.`;
+CLOUDFLARE_API_TOKEN in the environment: asks Cloudflare for the names of the secrets. What is neither in wrangler.toml nor
+among them is then not set, whatever the file says. Without it (self-hosted) the file wins over wrangler.toml.
+Backups are looked at where BACKUP_DIR is (/var/backups/ecommerce) or with NEON_API_KEY, NEON_PROJECT_ID, NEON_BRANCH_ID.`;
 
 function readArguments(): { sources: Sources; isJson: boolean } | null {
   const text = { type: 'string' } as const;

@@ -1,18 +1,15 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { isPlainHop } from '../../src/platform/config/conflicts.ts';
+import { backups } from './backups.ts';
 import { faultsOf } from './bindings.ts';
 import { type Check, fail, pass, skipped, type Verdict } from './check.ts';
 import { type Deployment, isSetUnseen } from './deployment.ts';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
+const DAY_MS = 86_400_000;
 const CERTIFICATE_DAYS_MIN = 14;
-/** A day, and time for the dump itself. */
-const BACKUP_HOURS_MAX = 26;
 const ENCRYPTED = new Set(['require', 'verify-ca', 'verify-full']);
 const OWNERS = new Set(['postgres', 'neondb_owner', 'ecommerce_owner', 'root']);
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 const TOKEN_LENGTH_MIN = 16;
 
 const SHOW = 'name the values in a file: --env-file FILE';
@@ -44,15 +41,25 @@ const databaseTls: Check = {
   id: 'database-tls',
   title: 'Database connections are encrypted',
   run: (deployment) => {
-    if (isSetUnseen(deployment, 'DATABASE_URL')) return unseen('DATABASE_URL');
+    const { values, environment } = deployment;
+    const isHidden = isSetUnseen(deployment, 'DATABASE_URL');
+    if (values['DATABASE_URL'] === undefined && !isHidden) return fail('no DATABASE_URL', 'set it');
     const plain = ['DATABASE_URL', 'MIGRATION_DATABASE_URL'].filter((name) => {
-      const url = deployment.values[name];
+      const url = values[name];
       return url !== undefined && !ENCRYPTED.has(toUrl(url)?.searchParams.get('sslmode') ?? '');
     });
-    if (deployment.values['DATABASE_URL'] === undefined) return fail('no DATABASE_URL', 'set it');
-    if (plain.length === 0) return pass('sslmode is at least require');
-    if (deployment.environment === 'dev') return skipped(`${plain.join(', ')} without sslmode, which a laptop may`);
-    return fail(`${plain.join(', ')} without sslmode=require`, 'add ?sslmode=require, or verify-full with a CA');
+    // Of the Worker's own hop sslmode says nothing where it asks this address.
+    const isPlainEndpoint = isPlainHop(values['DATABASE_ENDPOINT']);
+    if (environment === 'dev' && plain.length > 0) {
+      return skipped(`${plain.join(', ')} without sslmode, which a laptop may`);
+    }
+    if (plain.length > 0) {
+      return fail(`${plain.join(', ')} without sslmode=require`, 'add ?sslmode=require, or verify-full with a CA');
+    }
+    if (isPlainEndpoint && environment !== 'dev') {
+      return fail('DATABASE_ENDPOINT is http:// over a public network', 'use https://, or a private network');
+    }
+    return isHidden ? unseen('DATABASE_URL') : pass('sslmode is at least require');
   },
 };
 
@@ -74,21 +81,20 @@ const redisPassword: Check = {
   run: (deployment) => {
     const { values, environment } = deployment;
     const redis = toUrl(values['REDIS_URL']?.replace(/^(?!.*:\/\/)/, 'redis://'));
-    if (redis && redis.password === '' && values['REDIS_PASSWORD'] === undefined) {
-      return fail('REDIS_URL without a password', 'set REDIS_PASSWORD to what requirepass says in deploy/redis.conf');
+    const password = values['REDIS_PASSWORD'] ?? redis?.password ?? '';
+    if (redis && password.length < TOKEN_LENGTH_MIN) {
+      return fail(
+        `REDIS_URL with a password of ${password.length} characters`,
+        'set REDIS_PASSWORD to what requirepass says in deploy/redis.conf: openssl rand -hex 32',
+      );
     }
-    const endpoint = toUrl(values['UPSTASH_REDIS_REST_URL']);
-    const isOpen = endpoint?.protocol === 'http:' && !LOOPBACK.has(endpoint.hostname) && !redis;
-    if (environment !== 'dev' && isOpen) {
+    if (environment !== 'dev' && isPlainHop(values['UPSTASH_REDIS_REST_URL'])) {
       return fail('UPSTASH_REDIS_REST_URL is http://, so the token travels readable', 'use https://');
     }
+    const faulty = faultOf(deployment, 'REDIS_PASSWORD', 'UPSTASH_REDIS_REST_TOKEN');
+    if (faulty) return { ...faulty, remedy: 'openssl rand -hex 32' };
     if (isSetUnseen(deployment, 'UPSTASH_REDIS_REST_TOKEN')) return unseen('UPSTASH_REDIS_REST_TOKEN');
-    const { length } = values['UPSTASH_REDIS_REST_TOKEN'] ?? '';
-    if (length >= TOKEN_LENGTH_MIN) return pass(redis ? 'a token in front, a password behind' : 'a token');
-    return fail(
-      `UPSTASH_REDIS_REST_TOKEN has ${length} characters`,
-      `it needs ${TOKEN_LENGTH_MIN}: openssl rand -hex 32`,
-    );
+    return pass(redis ? 'a token in front, a password behind' : 'a token');
   },
 };
 
@@ -128,7 +134,9 @@ const metricsToken: Check = {
   run: (deployment) => {
     if (isSetUnseen(deployment, 'METRICS_TOKEN')) return pass('METRICS_TOKEN is set at Cloudflare');
     const remedy = 'openssl rand -hex 32, as METRICS_TOKEN here and in the file that prometheus.yml names';
-    return deployment.values['METRICS_TOKEN'] === undefined ? fail('no METRICS_TOKEN', remedy) : pass('METRICS_TOKEN');
+    if (deployment.values['METRICS_TOKEN'] === undefined) return fail('no METRICS_TOKEN', remedy);
+    const faulty = faultOf(deployment, 'METRICS_TOKEN');
+    return faulty ? { ...faulty, remedy } : pass('METRICS_TOKEN');
   },
 };
 
@@ -168,21 +176,6 @@ const certificate: Check = {
     if (!read.checkPrivateKey(createPrivateKey(readFileSync(key)))) return fail('it is for another key', 'pair them');
     const days = Math.floor((Date.parse(read.validTo) - now().getTime()) / DAY_MS);
     return days < CERTIFICATE_DAYS_MIN ? fail(`${days} days are left`, 'renew it') : pass(`${days} days are left`);
-  },
-};
-
-const backups: Check = {
-  id: 'backups',
-  title: 'The last dump is from the last day',
-  run: ({ values, now }) => {
-    const folder = values['BACKUP_DIR'];
-    if (folder === undefined) return skipped('no BACKUP_DIR here', 'run it with BACKUP_DIR where the dumps are');
-    const dumps = readdirSync(folder).filter((name) => /\.(dump|sql)(\.gz)?$/.test(name));
-    const files = dumps.map((name) => statSync(join(folder, name))).filter((file) => file.size > 0);
-    const remedy = 'cron: 0 2 * * * deploy/backup/backup-db.sh';
-    if (files.length === 0) return fail('there is none', remedy);
-    const hours = Math.floor((now().getTime() - Math.max(...files.map(({ mtimeMs }) => mtimeMs))) / HOUR_MS);
-    return hours > BACKUP_HOURS_MAX ? fail(`it is ${hours} hours old`, remedy) : pass(`${hours} hours ago`);
   },
 };
 

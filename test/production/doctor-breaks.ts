@@ -1,7 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setDefaultCACertificates } from 'node:tls';
 import type { Deployment } from '../../dev/doctor/deployment.ts';
-import { ALERTS, type Clinic, DUMP, OTHER_KEY, ROOTS } from './doctor-clinic.ts';
+import { ALERTS, type Clinic, DUMP, DUMP_SUM, FOLDER, ofNeon, OTHER_KEY, ROOTS } from './doctor-clinic.ts';
 import { type Mangle, withHeaders } from './doctor-fixture.ts';
 
 export type Break = {
@@ -51,6 +52,15 @@ export const BREAKS: Record<string, Record<string, Break>> = {
     'no sslmode': { values: { DATABASE_URL: 'postgres://ecommerce_app:pw@db.example.test/shop' } },
     prefer: { values: { DATABASE_URL: 'postgres://ecommerce_app:pw@db.example.test/shop?sslmode=prefer' } },
     "the owner's": { values: { MIGRATION_DATABASE_URL: 'postgres://owner:pw@db.example.test/shop' } },
+    "the owner's, where Cloudflare holds the other": {
+      values: { DATABASE_URL: '', MIGRATION_DATABASE_URL: 'postgres://owner:pw@db.example.test/shop' },
+      changes: { secrets: ['DATABASE_URL'] },
+    },
+    'an endpoint in the clear': { values: { DATABASE_ENDPOINT: 'http://db.public.example.com/sql' } },
+    'an endpoint in the clear, in staging': {
+      values: { DATABASE_ENDPOINT: 'http://db.public.example.com/sql' },
+      changes: { environment: 'staging' },
+    },
   },
   'database-role': {
     'the superuser': { values: { DATABASE_URL: 'postgres://postgres:pw@db.example.test/shop?sslmode=require' } },
@@ -63,7 +73,18 @@ export const BREAKS: Record<string, Record<string, Break>> = {
   },
   'redis-password': {
     'none behind the endpoint': { values: { REDIS_URL: 'redis:6379' } },
+    'one letter behind the endpoint': { values: { REDIS_URL: 'redis:6379', REDIS_PASSWORD: 'x' } },
+    'one letter in the address': { values: { REDIS_URL: 'redis://:x@redis:6379' } },
+    'of an example behind the endpoint': { values: { REDIS_PASSWORD: 'your-redis-password' } },
+    'a token of an example': { values: { UPSTASH_REDIS_REST_TOKEN: 'change-me-token-of-the-redis-endpoint' } },
     'a token in the clear': { values: { UPSTASH_REDIS_REST_URL: 'http://redis.example.test' } },
+    'a token in the clear, whatever is behind': {
+      values: {
+        UPSTASH_REDIS_REST_URL: 'http://redis.example.test',
+        REDIS_URL: 'redis:6379',
+        REDIS_PASSWORD: 'f3a9c1d2'.repeat(4),
+      },
+    },
     'a short token': { values: { UPSTASH_REDIS_REST_TOKEN: 'token' } },
   },
   'rate-limits': { off: { values: { RATE_LIMIT_ENABLED: 'false' } } },
@@ -72,7 +93,11 @@ export const BREAKS: Record<string, Record<string, Break>> = {
     anybody: { values: { ALLOWED_ORIGINS: '*' } },
     'in the clear': { values: { ALLOWED_ORIGINS: 'http://shop.example.test' } },
   },
-  'metrics-token': { none: { values: { METRICS_TOKEN: '' } } },
+  'metrics-token': {
+    none: { values: { METRICS_TOKEN: '' } },
+    short: { values: { METRICS_TOKEN: 'x' } },
+    'of an example': { values: { METRICS_TOKEN: 'change-me-token-of-prometheus' } },
+  },
   logs: {
     'for people': { values: { LOG_FORMAT: 'console' } },
     'errors alone': { values: { LOG_LEVEL: 'error' } },
@@ -83,6 +108,18 @@ export const BREAKS: Record<string, Record<string, Break>> = {
     none: { values: { BACKUP_DIR: import.meta.dirname } },
     'from the day before yesterday': { changes: { now: later(2) } },
     empty: { prepare: () => writeFileSync(DUMP, '') },
+    'not what its sum says': { prepare: () => writeFileSync(DUMP, 'a dumq') },
+    'without a sum': { prepare: () => rmSync(DUMP_SUM) },
+    'of another one': { prepare: () => writeFileSync(DUMP_SUM, readFileSync(DUMP_SUM, 'utf8').replace('backup', 'x')) },
+    'of an older one that was copied': {
+      prepare: () => renameSync(DUMP, join(FOLDER, 'backup-20260101T020000Z.dump')),
+    },
+    'where nothing is': { values: { BACKUP_DIR: '/nowhere' } },
+    'a key of Neon alone': { values: { NEON_PROJECT_ID: '', NEON_BRANCH_ID: '' } },
+    'none at Neon': { prepare: ({ neon }) => (neon.replies = ofNeon()) },
+    'at Neon, from the day before yesterday': { prepare: ({ neon }) => (neon.replies = ofNeon(2)) },
+    'of another branch at Neon': { values: { NEON_BRANCH_ID: 'br-other' } },
+    'refused by Neon': { values: { NEON_PROJECT_ID: 'another' } },
   },
   tls: {
     'none at all': { changes: { url: 'http://127.0.0.1:1' } },

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,7 +18,12 @@ import {
 
 const ORIGIN = 'https://shop.example.test';
 export const FOLDER = mkdtempSync(join(tmpdir(), 'doctor-'));
-export const DUMP = join(FOLDER, 'backup-1.dump');
+/** As the backup scripts write a time so many days ago. */
+const stampOf = (daysAgo: number) =>
+  new Date(Date.now() - daysAgo * 86_400_000).toISOString().replace(/[-:]|\.\d+/g, '');
+const DUMP_NAME = `backup-${stampOf(0)}`;
+export const DUMP = join(FOLDER, `${DUMP_NAME}.dump`);
+export const DUMP_SUM = join(FOLDER, `${DUMP_NAME}.sha256`);
 export const OTHER_KEY = join(FOLDER, 'other-key.pem');
 export const ROOTS = getCACertificates('default');
 
@@ -35,6 +41,13 @@ const ofPrometheus = () => ({
 const ofGrafana = () => ({
   '/api/search': jsonIn('dashboards').map((file) => ({ uid: JSON.parse(readFileSync(file, 'utf8')).uid as string })),
 });
+const BRANCH = 'br-shop';
+/** Of the shop's branch, with a backup so many days old each. */
+export const ofNeon = (...daysAgo: number[]) => ({
+  '/projects/shop-1/branches': {
+    branches: [BRANCH, ...daysAgo.map((days) => `backup-${BRANCH}-${stampOf(days)}`)].map((name) => ({ name })),
+  },
+});
 
 /** A shop behind TLS with somebody to watch it, and what the doctor knows of it. */
 export interface Clinic {
@@ -43,6 +56,7 @@ export interface Clinic {
   certificate: Certificate;
   prometheus: Answers;
   grafana: Answers;
+  neon: Answers;
   /** With nothing wrong but these; values that are '' are not there. */
   deployment(values?: Record<string, string>, changes?: Partial<Deployment>): Deployment;
   /** Takes back what a test broke. */
@@ -61,14 +75,24 @@ export async function startClinic(): Promise<Clinic> {
   const front = await startFront(stack.url, certificate);
   const prometheus = await startAnswers(ofPrometheus());
   const grafana = await startAnswers(ofGrafana());
+  const neon = await startAnswers(ofNeon(0));
+  const onNeon = {
+    NEON_API_URL: neon.url,
+    NEON_API_KEY: 'napi_key',
+    NEON_PROJECT_ID: 'shop-1',
+    NEON_BRANCH_ID: BRANCH,
+  };
   const tls = { TLS_ENABLED: 'true', TLS_CERT_FILE: certificate.certFile, TLS_KEY_FILE: certificate.keyFile };
-  const known = { ...stack.bindings, ...tls, BACKUP_DIR: FOLDER };
+  const known = { ...stack.bindings, ...tls, ...onNeon, BACKUP_DIR: FOLDER };
   const heal = () => {
     setDefaultCACertificates([...ROOTS, certificate.cert]);
+    for (const name of readdirSync(FOLDER)) if (name.endsWith('.dump')) rmSync(join(FOLDER, name));
     writeFileSync(DUMP, 'a dump');
+    writeFileSync(DUMP_SUM, execFileSync('sha256sum', [`${DUMP_NAME}.dump`], { cwd: FOLDER }));
     front.mangle = null;
     prometheus.replies = ofPrometheus();
     grafana.replies = ofGrafana();
+    neon.replies = ofNeon(0);
   };
   heal();
   await stack.worker.scheduled({ cron: '* * * * *' });
@@ -78,6 +102,7 @@ export async function startClinic(): Promise<Clinic> {
     certificate,
     prometheus,
     grafana,
+    neon,
     heal,
     deployment: (values = {}, changes = {}) => ({
       environment: 'production',
@@ -96,7 +121,7 @@ export async function startClinic(): Promise<Clinic> {
     }),
     async close() {
       setDefaultCACertificates(ROOTS);
-      for (const part of [grafana, prometheus, front, stack]) await part.close();
+      for (const part of [neon, grafana, prometheus, front, stack]) await part.close();
       rmSync(FOLDER, { recursive: true });
     },
   };

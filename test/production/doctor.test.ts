@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { examine, type Finding } from '../../dev/doctor/check.ts';
 import { CHECKS } from '../../dev/doctor/checks.ts';
+import { bindings } from '../../src/platform/config/variables.ts';
 import { installed, startPrometheus, until } from '../observability/programs.ts';
 import { BREAKS } from './doctor-breaks.ts';
 import { ALERTS, type Clinic, FOLDER, startClinic } from './doctor-clinic.ts';
@@ -58,6 +59,27 @@ describe.skipIf(!installed('openssl'))('the doctor', () => {
     });
   });
 
+  test.each([
+    [
+      'dumps alone',
+      { NEON_API_KEY: '', NEON_PROJECT_ID: '', NEON_BRANCH_ID: '' },
+      /^0 hours ago: backup-\d{8}T\d{6}Z\.dump$/,
+    ],
+    ['branches alone', { BACKUP_DIR: '' }, /^0 hours ago: backup-br-shop-\d{8}T\d{6}Z$/],
+  ])('backups may be %s', async (_, values, seen) => {
+    const [finding] = await examine(only('backups'), clinic.deployment(values));
+    expect(finding).toMatchObject({ result: 'pass', seen: expect.stringMatching(seen) });
+  });
+
+  test('an endpoint in a private network may speak in the clear', async () => {
+    const values = {
+      DATABASE_ENDPOINT: 'http://postgres-endpoint:8080/sql',
+      UPSTASH_REDIS_REST_URL: 'http://10.0.0.7:8081',
+    };
+    const findings = await examine(only('database-tls', 'redis-password'), clinic.deployment(values));
+    expect(findings.map(({ result }) => result)).toEqual(['pass', 'pass']);
+  });
+
   test('waits for the first tick of what was just deployed', async () => {
     let scrapes = 0;
     clinic.front.mangle = async (path, reply) => {
@@ -86,6 +108,12 @@ describe.skipIf(!installed('openssl'))('the doctor', () => {
       }
       expect(findings.filter(({ result }) => result === 'fail')).toEqual([]);
       expect(findings.find(({ id }) => id === 'bindings')?.seen).toContain('5 are secrets at Cloudflare');
+    });
+
+    test.skipIf(existsSync('/var/backups/ecommerce'))('backups, from where there are none to be', async () => {
+      const nowhere = { BACKUP_DIR: '', NEON_API_KEY: '', NEON_PROJECT_ID: '', NEON_BRANCH_ID: '' };
+      const [finding] = await examine(only('backups'), clinic.deployment(nowhere));
+      expect(finding).toMatchObject({ result: 'skipped', remedy: expect.stringContaining('BACKUP_DIR') });
     });
 
     test('what nobody gave an address of', async () => {
@@ -140,8 +168,26 @@ describe.skipIf(!installed('openssl'))('the doctor', () => {
       return file;
     }
     const watched = () => ['--prometheus', clinic.prometheus.url, '--grafana', clinic.grafana.url];
-    const resultOf = (json: string, id: string) =>
-      (JSON.parse(json) as Finding[]).find((finding) => finding.id === id)?.result;
+    const findingOf = (json: string, id: string) =>
+      (JSON.parse(json) as Finding[]).find((finding) => finding.id === id);
+    const resultOf = (json: string, id: string) => findingOf(json, id)?.result;
+
+    /** What is known of the shop that the Worker has to be told, and wrangler.toml does not say. */
+    const toldToWorker = () =>
+      Object.keys(clinic.deployment().values).filter(
+        (name) => Object.hasOwn(bindings.shape, name) && name !== 'ENVIRONMENT' && name !== 'SERVICE_VERSION',
+      );
+
+    /** An account whose Worker in staging has secrets of these names. */
+    function cloudflareWith(names: string[]): Record<string, string> {
+      const bin = join(FOLDER, 'bin');
+      mkdirSync(bin, { recursive: true });
+      const secrets = names.map((name) => ({ name, type: 'secret_text' }));
+      const asked = `test "$*" = "secret list --env staging --format json" && echo '${JSON.stringify(secrets)}'`;
+      writeFileSync(join(bin, 'wrangler'), `#!/bin/sh\n${asked}\n`);
+      chmodSync(join(bin, 'wrangler'), 0o755);
+      return { PATH: [bin, path].join(delimiter), CLOUDFLARE_API_TOKEN: 'a-token' };
+    }
 
     test('prints a line per check and per line of the checklist, and ends with 0 when all is well', async () => {
       const { code, stdout } = await doctor([
@@ -171,13 +217,7 @@ describe.skipIf(!installed('openssl'))('the doctor', () => {
     });
 
     test('asks Cloudflare for the names of the secrets when it may', async () => {
-      const bin = join(FOLDER, 'bin');
-      mkdirSync(bin, { recursive: true });
-      const secrets = ['DATABASE_URL', 'JWT_ACCESS_SECRET'].map((name) => ({ name, type: 'secret_text' }));
-      const asked = `test "$*" = "secret list --env staging --format json" && echo '${JSON.stringify(secrets)}'`;
-      writeFileSync(join(bin, 'wrangler'), `#!/bin/sh\n${asked}\n`);
-      chmodSync(join(bin, 'wrangler'), 0o755);
-      const env = { PATH: [bin, path].join(delimiter), CLOUDFLARE_API_TOKEN: 'a-token' };
+      const env = cloudflareWith(toldToWorker());
       const file = envFile({ ENVIRONMENT: 'staging', DATABASE_URL: '', JWT_ACCESS_SECRET: '' });
       const { code, stdout } = await doctor(['--env', 'staging', '--json', '--env-file', file], env);
       expect(resultOf(stdout, 'database-tls')).toBe('skipped');
@@ -186,6 +226,37 @@ describe.skipIf(!installed('openssl'))('the doctor', () => {
       const refused = await doctor(['--env', 'production', '--env-file', file], env);
       expect(refused.stderr).toContain('secret list --env production --format json failed: see CLOUDFLARE_API_TOKEN');
       expect(refused.code).toBe(2);
+    });
+
+    test.each(['DATABASE_URL', 'ORDER_TOKEN_SECRET'])(
+      '%s of the file and the shell is none at Cloudflare',
+      async (name) => {
+        const env = cloudflareWith(toldToWorker().filter((each) => each !== name));
+        const file = envFile({ ENVIRONMENT: 'staging' });
+        const shell = { [name]: clinic.deployment().values[name] ?? '' };
+        const { code, stdout } = await doctor(['--env', 'staging', '--json', '--env-file', file], { ...shell, ...env });
+        expect(findingOf(stdout, 'bindings')).toMatchObject({ result: 'fail', seen: `${name} is missing` });
+        expect(code).toBe(1);
+      },
+    );
+
+    test('what Cloudflare never sees, it is not told', async () => {
+      const env = cloudflareWith(toldToWorker().filter((name) => name !== 'ALLOWED_ORIGINS'));
+      const file = envFile({ ENVIRONMENT: 'production', RATE_LIMIT_ENABLED: 'false' });
+      const { stdout } = await doctor(['--env', 'staging', '--json', '--env-file', file], env);
+      expect(['environment', 'cors', 'rate-limits'].map((id) => resultOf(stdout, id))).toEqual([
+        'pass',
+        'fail',
+        'pass',
+      ]);
+    });
+
+    test('wrangler.toml wins over the shell, and a file over both when self-hosted', async () => {
+      const shell = { ENVIRONMENT: 'staging' };
+      const args = ['--env', 'production', '--json'];
+      expect(resultOf((await doctor(args, shell)).stdout, 'environment')).toBe('pass');
+      const file = envFile({ ENVIRONMENT: 'staging' });
+      expect(resultOf((await doctor([...args, '--env-file', file])).stdout, 'environment')).toBe('fail');
     });
 
     test('is asked for an environment that there is', async () => {

@@ -1,28 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { parseConfig } from '../../src/platform/config.ts';
 import { bindings, hostVariables, parseHost } from '../../src/platform/config/variables.ts';
-import { checkManifest, type Manifest } from './kubernetes-schema.ts';
+import { type Json, manifests, named, workloads } from './kubernetes-manifests.ts';
+import { checkManifest } from './kubernetes-schema.ts';
 
-const FOLDER = join(import.meta.dirname, '../../deploy/kubernetes');
-
-/** What a test reads of a manifest. */
-// oxlint-disable-next-line typescript/no-explicit-any -- the schema types it; here it is read by path
-type Json = any;
-
-const manifests = readdirSync(FOLDER).flatMap((file) =>
-  parseAllDocuments(readFileSync(join(FOLDER, file), 'utf8')).map((document) => {
-    if (document.errors.length > 0) throw document.errors[0]!;
-    return document.toJS() as Manifest;
-  }),
-);
-const named = (kind: string, name: string): Json =>
-  structuredClone(manifests.find((manifest) => manifest.kind === kind && manifest.metadata.name === name));
 const api = (): Json => named('Deployment', 'ecommerce-api');
-const workloads: Json[] = manifests.filter(({ kind }) => ['Deployment', 'StatefulSet', 'Job'].includes(kind));
 const containers = workloads.flatMap(({ metadata, spec }) =>
   spec.template.spec.containers.map((container: Json) => ({ workload: metadata.name, ...container })),
 );

@@ -76,10 +76,10 @@ type Given = Readonly<Record<string, unknown>>;
  */
 function told(vars: Given, process: Given, file: Given, secrets: readonly string[] | null): Given {
   if (secrets === null) return { ...process, ...vars, ...file };
-  const seen = [...secrets, ...OF_A_DEPLOYMENT];
+  const seen = new Set([...secrets, ...OF_A_DEPLOYMENT]);
   const given = Object.entries({ ...process, ...file });
   return {
-    ...Object.fromEntries(given.filter(([name]) => !Object.hasOwn(bindings.shape, name) || seen.includes(name))),
+    ...Object.fromEntries(given.filter(([name]) => !Object.hasOwn(bindings.shape, name) || seen.has(name))),
     ...vars,
   };
 }

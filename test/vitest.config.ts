@@ -8,7 +8,7 @@ const WITHOUT_STACK = [
   'test/orders/rules/**/*.test.ts',
   'test/platform/**/*.test.ts',
   'test/observability/**/*.test.ts',
-  'test/self-hosted/{compose,kubernetes}.test.ts',
+  'test/self-hosted/{compose,kubernetes}*.test.ts',
 ];
 
 const common = {

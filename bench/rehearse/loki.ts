@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pushFaults, readPush } from '../../test/support/loki.ts';
 import { wrangler } from '../wrangler.ts';
@@ -19,9 +18,9 @@ export interface LokiReceiver {
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
-/** Path of the tail Worker's bundle, made as its deployment would. */
-export async function bundleTail(): Promise<string> {
-  const output = await mkdtemp(path.join(tmpdir(), 'rehearse-tail-'));
+/** Path of the tail Worker's bundle, made as its deployment would, somewhere in the folder. */
+export async function bundleTail(folder: string): Promise<string> {
+  const output = await mkdtemp(path.join(folder, 'tail-'));
   const config = path.join(ROOT, 'observability/loki-tail/wrangler.toml');
   await wrangler(ROOT, ['deploy', '--config', config, '--dry-run', '--outdir', output]);
   return path.join(output, 'index.js');

@@ -19,6 +19,8 @@ export const METRICS_TOKEN = 'metrics-token-of-a-rehearsal';
 export interface Stage {
   /** What else the machine was doing before this began; null: little. */
   busyWith: string | null;
+  /** A temporary one, removed with the stage. */
+  folder: string;
   /** The database as its owner sees it. */
   owner: pg.Pool;
   provider: TestProvider;
@@ -79,6 +81,7 @@ export async function openStage(say: (what: string) => void): Promise<Stage> {
     closers.push(clear);
     return {
       busyWith,
+      folder,
       owner: database.owner,
       provider,
       redis,

@@ -19,7 +19,7 @@ export const logSinkDown: Scenario = {
   secondsMax: 60,
   async run(stage, progress) {
     const loki = await startLokiReceiver();
-    const tail = { bundle: await bundleTail(), bindings: { LOKI_URL: loki.url, ENVIRONMENT: 'rehearsal' } };
+    const tail = { bundle: await bundleTail(stage.folder), bindings: { LOKI_URL: loki.url, ENVIRONMENT: 'rehearsal' } };
     try {
       const shop = await stage.start({ env: { LOG_LEVEL: 'info' }, tail });
       return await rehearse(stage, shop, loki, progress);

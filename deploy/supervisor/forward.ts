@@ -112,7 +112,8 @@ const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 /** The body follows the connection: of a request that finds nobody, nothing is gone. */
 function send(agent: Agent, socketPath: string, { request, address, requestId }: Exchange): ClientRequest {
   const outgoing = sendRequest({
-    agent,
+    // What cannot be repeated must not meet a connection that workerd is closing for its age: it has one of its own.
+    agent: isSafe(request) ? agent : false,
     socketPath,
     method: request.method,
     path: request.url,

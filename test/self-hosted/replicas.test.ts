@@ -141,6 +141,7 @@ describe.runIf(hasNginx() && installed('redis-server'))('three replicas behind n
     const atMs = Date.now();
     child.kill('SIGKILL');
     await ended;
+    const goneAtMs = Date.now();
     open();
     const isLost = (): true | undefined => buyers.failures().some(({ path }) => path === '/orders') || undefined;
     await until('its buyer knows', 20_000, isLost);
@@ -149,7 +150,7 @@ describe.runIf(hasNginx() && installed('redis-server'))('three replicas behind n
     await stack.owner.query(`update orders ${expired} where status = 'pending' and id = $1`, [orderId]);
     const keys = buyers.failures().map(({ key }) => key);
     await stack.owner.query(`update idempotency_keys ${expired} where state = 'in_flight' and key = any ($1)`, [keys]);
-    return { at, port, atMs, orderId };
+    return { at, port, atMs, goneAtMs, orderId };
   }
 
   async function migrate(): Promise<void> {
@@ -184,11 +185,13 @@ describe.runIf(hasNginx() && installed('redis-server'))('three replicas behind n
   }
 
   /** Failed requests that were not in flight on the replica when it was killed. */
-  function failuresElsewhere(buyers: Buyers, { port, atMs }: Killed): unknown[] {
+  function failuresElsewhere(buyers: Buyers, { port, atMs, goneAtMs }: Killed): unknown[] {
     const upstream = `127.0.0.1:${port}`;
     const lost = nginx.accesses().filter(({ status }) => status >= 500);
     const byNginx = lost.filter((line) => line.upstream.at(-1) !== upstream || line.upstreamBytesSent.at(-1) === 0);
-    const byBuyers = buyers.failures().filter(({ startedAtMs, endedAtMs }) => startedAtMs > atMs || endedAtMs < atMs);
+    const byBuyers = buyers
+      .failures()
+      .filter(({ startedAtMs, endedAtMs }) => startedAtMs > goneAtMs || endedAtMs < atMs);
     expect(lost).toHaveLength(buyers.failures().length);
     return [...byNginx, ...byBuyers];
   }
@@ -208,6 +211,8 @@ interface Killed {
   at: number;
   port: number;
   atMs: number;
+  /** Until it is gone, the kernel takes requests for it. */
+  goneAtMs: number;
   /** Of the order that it was charging for. */
   orderId: string;
 }

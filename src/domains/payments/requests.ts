@@ -121,7 +121,8 @@ async function perform(deps: Deps, request: OpenRequestRow): Promise<Settling> {
 
 /**
  * Asks the provider for what the request is about, unless somebody else does so right now; settled as well when there is
- * no such request. Called after the batch that opened it, and by every retry: the request's id is the provider's idempotency key, so the money moves once.
+ * no such request. Called after the batch that opened it, and by every retry: the request's id is the provider's
+ * idempotency key, so the money moves once.
  */
 export async function settleRequest(deps: Deps, requestId: string): Promise<Settling> {
   const [[taken], [open]] = await deps.db.write(takeRequests(requestId, 1), openRequestById(requestId));

@@ -23,9 +23,9 @@ interface Ticket {
 }
 
 /**
- * At most `max` batches of this isolate at a time; the rest waits, the first to come first, give or take the places that are free at once. Each looks for itself, by a
- * timer of its own request: workerd lets no request go on by the hand of another. A request whose client hangs up may be
- * stopped anywhere, so a place that was not left, or not looked for, is given up after a while.
+ * At most `max` batches of this isolate at a time; the rest waits, first come first served but for places that are free at
+ * once. Each looks for itself, by a timer of its own: workerd lets no request go on by the hand of another. A request
+ * whose client hangs up may be stopped anywhere, so a place that was not left, or not looked for, is given up after a while.
  */
 export function createGate(max: number, clock: Clock): Gate {
   const inside = new Set<Place>();

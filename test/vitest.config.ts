@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './support/longest-first.ts';
 
 /** Pure functions and source checks: they must not wait for a database to start. */
 const WITHOUT_STACK = [
@@ -22,6 +23,7 @@ const common = {
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       { extends: true, test: { ...common, name: 'unit', include: WITHOUT_STACK } },
       {

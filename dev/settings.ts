@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { parseConfig } from '../src/platform/config.ts';
 import { bindings as variables } from '../src/platform/config/variables.ts';
 import type { DevSecrets } from './secrets.ts';
@@ -62,6 +63,8 @@ export function readSettings(environment: Env, flags: string[], secrets: DevSecr
 function defaults(secrets: DevSecrets): Record<string, string> {
   return {
     ENVIRONMENT: 'development',
+    SERVICE_VERSION: `${readVersion()}-dev`,
+    BUILD_TIME: `${new Date().toISOString().slice(0, 19)}Z`,
     JWT_ACCESS_SECRET: secrets.JWT_ACCESS_SECRET,
     JWT_REFRESH_SECRET: secrets.JWT_REFRESH_SECRET,
     ORDER_TOKEN_SECRET: secrets.ORDER_TOKEN_SECRET,
@@ -77,6 +80,11 @@ function defaults(secrets: DevSecrets): Record<string, string> {
     RATE_LIMIT_ORDER: '100000',
     LOG_FORMAT: 'console',
   };
+}
+
+function readVersion(): string {
+  const manifest: { version: string } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  return manifest.version;
 }
 
 function given(env: Env): Record<string, string> {

@@ -41,7 +41,8 @@ test('serves the seeded shop from a clone that only its owner can enter; Ctrl-C 
   expect(statSync(dirname(clone.dir)).mode & 0o777).toBe(0o700);
   const first = dev();
   const url = await first.url();
-  expect(await json(`${url}/health/ready`)).toMatchObject({ status: 200 });
+  const healthy = { version: expect.stringMatching(/^\d+\.\d+\.\d+-dev$/), build_time: expect.any(String) };
+  expect(await json(`${url}/health/ready`)).toMatchObject({ status: 200, body: healthy });
   expect((await json(`${url}/api/v1/products?limit=100`)).body).toMatchObject({ has_more: true });
   expect(first.output()).toContain('1000 of 1000 products');
   expect(statSync(join(clone.dir, '.dev/secrets.json')).mode & 0o777).toBe(0o600);

@@ -25,6 +25,15 @@ test('without variables: the whole embedded stack, wide limits, the demo metrics
   expect(settings.bindings['RATE_LIMIT_PUBLIC']).toBe('100000');
 });
 
+test("the shop knows its version, and that it is nobody's release; a given version wins", () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const startedAtMs = Date.now();
+  const { bindings } = read({});
+  expect(bindings['SERVICE_VERSION']).toBe(`${version}-dev`);
+  expect(Math.abs(Date.parse(bindings['BUILD_TIME'] ?? '') - startedAtMs)).toBeLessThan(60_000);
+  expect(read({ SERVICE_VERSION: '9.9.9' }).bindings['SERVICE_VERSION']).toBe('9.9.9');
+});
+
 test('a variable wins over the default, and a blank one counts as unset', () => {
   const { bindings } = read({ RATE_LIMIT_PUBLIC: '5', METRICS_TOKEN: '', HOME: '/home/somebody' });
   expect(bindings).toMatchObject({ RATE_LIMIT_PUBLIC: '5', METRICS_TOKEN: 'demo-metrics-token' });

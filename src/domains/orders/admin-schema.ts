@@ -92,7 +92,10 @@ export type AdminOrderQuery = z.output<typeof AdminOrderQuery>;
 /** A closed list: what is written freely may hold a person's data. */
 const CancelReason = z.enum(['requested_by_customer', 'out_of_stock', 'payment_missing', 'fraudulent', 'other']);
 
-/** Without items: the whole order. */
+/**
+ * Without items: the whole order. Without `refund` the money of these units is withheld, also when the rest is canceled
+ * later; a refund that names their lines gives it back.
+ */
 export const CancelInput = z.strictObject({
   reason: CancelReason,
   items: LineInputs.optional(),
@@ -100,7 +103,10 @@ export const CancelInput = z.strictObject({
   refund: z.boolean().default(true),
 });
 
-/** Lines, shipping and a further amount add up; one of them has to be there. */
+/**
+ * Lines, shipping and a further amount add up; one of them has to be there. Lines give back what a cancellation withheld,
+ * an amount leaves that withheld.
+ */
 export const NewRefund = z.strictObject({
   items: LineInputs.optional(),
   shipping_amount: amount.default(0),

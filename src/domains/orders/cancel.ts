@@ -9,7 +9,7 @@ import { actorName, changeOrder, type Asked } from './change.ts';
 import { refundStatements } from './refund.ts';
 import { planCancel, type CancelPlan, type CancelWish } from './rules/cancel.ts';
 import type { OrderState } from './rules/state.ts';
-import { cancelUnits, saveOrder, waiveMoney } from './statements/change.ts';
+import { cancelUnits, saveOrder, waiveMoney, withholdMoney } from './statements/change.ts';
 
 export interface Cancellation extends CancelWish {
   /** A code. */
@@ -42,6 +42,7 @@ interface MoneyStatements {
 function moneyStatements({ deps, state, actor }: Context, { money }: CancelPlan): MoneyStatements {
   const { payment } = state;
   if (payment === null) return { statements: [], requestId: null };
+  if (money.withheld.length > 0) return { statements: [withholdMoney(money.withheld)], requestId: null };
   const waive = money.waivedAmount > 0 ? waiveMoney(payment.id, money.waivedAmount, money.waived) : [];
   if (money.refund !== null) {
     const ids = { refundId: deps.ids.uuid(), requestId: deps.ids.uuid(), resultId: deps.ids.uuid() };

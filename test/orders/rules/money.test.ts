@@ -127,6 +127,7 @@ describe('a cancellation', () => {
     expect(money).toEqual({
       waivedAmount: 100,
       waived: [{ item_id: 'line-0', quantity: 1, amount: 100 }],
+      withheld: [],
       refund: null,
       isVoid: false,
     });
@@ -147,6 +148,53 @@ describe('a cancellation', () => {
 
   test('can leave the money alone', () => {
     const { money } = planCancel(order([[1, 100]], 0, 'captured'), { refund: false, byBuyer: false });
-    expect(money).toEqual({ waivedAmount: 0, waived: [], refund: null, isVoid: false });
+    const withheld = [{ item_id: 'line-0', quantity: 1, amount: 100 }];
+    expect(money).toEqual({ waivedAmount: 0, waived: [], withheld, refund: null, isVoid: false });
+  });
+
+  test('never gives back what an earlier one withheld, however the lines were taken apart', () => {
+    const lines = fc.array(lineOf, { minLength: 1, maxLength: 4 });
+    const paid = fc.constantFrom('captured' as const, 'authorized' as const, 'by_hand' as const);
+    const steps = fc.array(fc.tuple(fc.nat(3), fc.integer({ min: 1, max: 7 }), fc.boolean()), { maxLength: 12 });
+    fc.assert(
+      fc.property(lines, fc.nat(5000), paid, steps, (of, shipping, how, taken) => {
+        let state = order(of, shipping, how);
+        let withheld = 0;
+        for (const [pick, size, refund] of taken) {
+          const open = state.items[pick % state.items.length];
+          const left = open ? open.quantity - open.canceled_quantity : 0;
+          if (!open || left === 0 || state.status !== 'confirmed') continue;
+          const items = [{ item_id: open.id, quantity: Math.min(size, left) }];
+          const plan = planCancel(state, { items, refund, byBuyer: false });
+          withheld += plan.money.withheld.reduce((sum, { amount }) => sum + amount, 0);
+          state = canceled(state, plan);
+        }
+        fc.pre(state.status === 'confirmed' && state.payment !== null);
+        state = canceled(state, planCancel(state, { refund: true, byBuyer: true }));
+        const { captured = 0, refunded: back = 0, amount = 0, waived_amount = 0, voided } = state.payment ?? {};
+        expect(how === 'captured' ? captured - back : amount - waived_amount).toBe(withheld);
+        expect(voided).toBe(how !== 'captured' && withheld === 0 && amount > 0);
+      }),
+    );
+  });
+
+  test.each([
+    ['of its lines gives it back', { items: [{ item_id: 'line-0', quantity: 2 }] }, 60, 40],
+    ['of an amount leaves it withheld', { amount: 15 }, 15, 25],
+  ])('withholds money: a refund %s', (_name, given, amount, rest) => {
+    const paid = order(
+      [
+        [2, 60],
+        [1, 40],
+      ],
+      0,
+      'captured',
+    );
+    const items = [{ item_id: 'line-0', quantity: 2 }];
+    const kept = canceled(paid, planCancel(paid, { items, refund: false, byBuyer: false }));
+    const plan = planRefund(kept, { ...wish, ...given });
+    expect(plan.amount).toBe(amount);
+    const { money } = planCancel(refunded(kept, plan), { refund: true, byBuyer: false });
+    expect(money.refund).toMatchObject({ amount: rest });
   });
 });

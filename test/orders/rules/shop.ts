@@ -17,6 +17,8 @@ function item(id: string, quantity: number, total: number): ItemState {
     canceled_quantity: 0,
     waived_quantity: 0,
     waived_amount: 0,
+    withheld_quantity: 0,
+    withheld_amount: 0,
     refunded_quantity: 0,
     refunded_amount: 0,
     total,
@@ -98,11 +100,14 @@ export function canceled(state: OrderState, plan: CancelPlan): OrderState {
     },
     items: after.items.map((each) => {
       const waived = money.waived.find(({ item_id }) => item_id === each.id);
+      const withheld = money.withheld.find(({ item_id }) => item_id === each.id);
       return {
         ...each,
         canceled_quantity: each.canceled_quantity + quantityOf(plan.lines, each.id),
         waived_quantity: each.waived_quantity + (waived?.quantity ?? 0),
         waived_amount: each.waived_amount + (waived?.amount ?? 0),
+        withheld_quantity: each.withheld_quantity + (withheld?.quantity ?? 0),
+        withheld_amount: each.withheld_amount + (withheld?.amount ?? 0),
       };
     }),
     fulfillments: after.fulfillments.map((each) =>

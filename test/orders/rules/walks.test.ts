@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { FULFILLMENT_MOVES, fulfillmentMoves, hasLeft } from '../../../src/domains/fulfillment/rules.ts';
 import { planCancel } from '../../../src/domains/orders/rules/cancel.ts';
 import { planFulfillment, planMove } from '../../../src/domains/orders/rules/fulfill.ts';
+import { withheldOf } from '../../../src/domains/orders/rules/money.ts';
 import { planRefund } from '../../../src/domains/orders/rules/refund.ts';
 import type { OrderState } from '../../../src/domains/orders/rules/state.ts';
 import { ORDER_MOVES } from '../../../src/domains/orders/rules/status.ts';
@@ -121,6 +122,21 @@ const STEPS: Record<Step['kind'], (world: World, step: Step) => void> = {
   capture,
 };
 
+/** Of the payment: what the shop has of it or may take still. */
+function kept({ payment }: OrderState): number {
+  if (!payment) return 0;
+  return payment.amount - payment.waived_amount - payment.refunded;
+}
+
+/** Only a refund that is asked for touches what was withheld; nothing is held for an order that costs nothing any more. */
+function checkWithheld({ state }: World, before: OrderState, kind: Step['kind']): void {
+  const withheld = state.items.reduce((sum, item) => sum + withheldOf(item).amount, 0);
+  if (kind !== 'refund') expect(kept(state)).toBeGreaterThanOrEqual(Math.min(kept(before), withheld));
+  const { payment } = state;
+  if (!payment || payment.captured > 0 || payment.waived_amount < payment.amount) return;
+  expect(payment.voided).toBe(payment.amount > 0);
+}
+
 function checkWorld(world: World, before: OrderState): void {
   const { state } = world;
   expect([before.status, ...ORDER_MOVES[before.status]]).toContain(state.status);
@@ -132,9 +148,10 @@ function checkWorld(world: World, before: OrderState): void {
       units.filter(({ where }) => hasLeft(statusOf(world, where) ?? 'pending')).length,
     );
     expect(item.fulfilled_quantity + item.canceled_quantity).toBeLessThanOrEqual(item.quantity);
-    expect(item.refunded_quantity + item.waived_quantity).toBeLessThanOrEqual(item.quantity);
-    expect(item.refunded_amount + item.waived_amount).toBeLessThanOrEqual(item.total);
-    expect(item.waived_quantity).toBeLessThanOrEqual(item.canceled_quantity);
+    const withheld = withheldOf(item);
+    expect(item.refunded_quantity + item.waived_quantity + withheld.quantity).toBeLessThanOrEqual(item.quantity);
+    expect(item.refunded_amount + item.waived_amount + withheld.amount).toBeLessThanOrEqual(item.total);
+    expect(item.waived_quantity + item.withheld_quantity).toBeLessThanOrEqual(item.canceled_quantity);
   }
   const { payment } = state;
   if (!payment) return;
@@ -178,6 +195,7 @@ describe('an order, its fulfillments and its money', () => {
             expect(walk.state).toBe(before);
           }
           checkWorld(walk, before);
+          checkWithheld(walk, before, each.kind);
           reached.add(`${walk.state.status} ${walk.state.fulfillment_status}`);
         }
       }),

@@ -10,7 +10,8 @@ const standingRefund = sql`
 const items = sql`(
   select jsonb_agg(jsonb_build_object('id', i.id, 'sku_id', i.sku_id, 'quantity', i.quantity,
     'fulfilled_quantity', i.fulfilled_quantity, 'canceled_quantity', i.canceled_quantity,
-    'waived_quantity', i.waived_quantity, 'waived_amount', i.waived_amount, 'refunded_quantity', back.quantity,
+    'waived_quantity', i.waived_quantity, 'waived_amount', i.waived_amount,
+    'withheld_quantity', i.withheld_quantity, 'withheld_amount', i.withheld_amount, 'refunded_quantity', back.quantity,
     'refunded_amount', back.amount, 'total', i.total, 'components', i.components) order by i.position)
   from order_items i
   cross join lateral (

@@ -1,14 +1,14 @@
 import { AppError, illegalTransition } from '../../../platform/errors.ts';
 import type { Demand } from '../../inventory/index.ts';
 import { allLeft, pickLines, type Picked } from './lines.ts';
-import { dueOf, refundableOf, refundAll, settleLines, type RefundPlan, type Settlement } from './money.ts';
-import { freeUnits, stockOf, type Line, type OrderState } from './state.ts';
+import { dueOf, settleLines, settleOrder, withhold, type MoneyLine, type RefundPlan } from './money.ts';
+import { freeUnits, stockOf, type Line, type OrderState, type PaymentBalance } from './state.ts';
 import { assertConfirmed, ORDER_MOVES, statusesOf, type Statuses } from './status.ts';
 
 export interface CancelWish {
   /** Absent: the whole order. */
   items?: readonly Line[] | undefined;
-  /** Whether money follows the units. */
+  /** Whether money follows the units; else it is withheld, until somebody refunds these lines on purpose. */
   refund: boolean;
   /** Buyers cancel whole orders on which nobody has begun to work. */
   byBuyer: boolean;
@@ -28,13 +28,14 @@ export interface CancelPlan {
 export interface MoneyPlan {
   /** Of the payment, what is not taken any more. */
   waivedAmount: number;
-  waived: Settlement['waived'];
+  waived: MoneyLine[];
+  withheld: MoneyLine[];
   refund: RefundPlan | null;
   /** Nothing was taken: the payment is given up as a whole. */
   isVoid: boolean;
 }
 
-const NO_MONEY: MoneyPlan = { waivedAmount: 0, waived: [], refund: null, isVoid: false };
+const NO_MONEY: MoneyPlan = { waivedAmount: 0, waived: [], withheld: [], refund: null, isVoid: false };
 
 function assertWholeCanBeCanceled({ items, fulfillments, status }: OrderState, byBuyer: boolean): void {
   const isTouched = fulfillments.some((each) => each.status !== 'canceled');
@@ -60,22 +61,27 @@ function withCanceled({ items }: OrderState, lines: readonly Picked[]) {
   });
 }
 
-function moneyOf(state: OrderState, lines: readonly Picked[], isWhole: boolean): MoneyPlan {
+/** Nothing was taken and nothing is to be: what is held for it is let go. */
+function isVoided(payment: PaymentBalance, waivedAmount: number): boolean {
+  const isUntouched = payment.captured === 0 && !payment.voided && !payment.open_void;
+  const isHeld = payment.authorized > 0 || (payment.provider === 'manual' && payment.amount > 0);
+  return isUntouched && isHeld && dueOf(payment) === waivedAmount;
+}
+
+function moneyOf(state: OrderState, lines: readonly Picked[], isWhole: boolean, isWithheld: boolean): MoneyPlan {
   const { payment } = state;
   if (payment === null) return NO_MONEY;
+  if (isWithheld) return { ...NO_MONEY, withheld: withhold(lines) };
   if (payment.open_capture > 0) {
     throw new AppError('conflict', 'Money is being taken for this order right now. Try again when that is settled.');
   }
-  if (!isWhole) {
-    const { refund, waived } = settleLines(payment, lines);
-    const waivedAmount = waived.reduce((sum, { amount }) => sum + amount, 0);
-    return { waivedAmount, waived, refund: refund.amount > 0 ? refund : null, isVoid: false };
-  }
-  const due = dueOf(payment);
-  const refund = refundableOf(payment) > 0 ? refundAll(state) : null;
-  const isUntouched = payment.captured === 0 && !payment.voided && !payment.open_void;
-  const isHeld = payment.authorized > 0 || payment.provider === 'manual';
-  return { waivedAmount: due, waived: [], refund, isVoid: isUntouched && isHeld && due > 0 };
+  const { refund, ...settled } = isWhole ? settleOrder(state, payment) : settleLines(state, payment, lines);
+  return {
+    ...NO_MONEY,
+    ...settled,
+    refund: refund.amount > 0 ? refund : null,
+    isVoid: isVoided(payment, settled.waivedAmount),
+  };
 }
 
 /**
@@ -95,6 +101,6 @@ export function planCancel(state: OrderState, wish: CancelWish): CancelPlan {
     lines: lines.map(({ item, quantity }) => ({ item_id: item.id, quantity })),
     units: lines.flatMap(({ item, quantity }) => stockOf(item, quantity)),
     fulfillmentIds: isWhole ? inPreparation.map(({ id }) => id) : [],
-    money: wish.refund ? moneyOf(state, lines, isWhole) : NO_MONEY,
+    money: moneyOf(state, lines, isWhole, !wish.refund),
   };
 }

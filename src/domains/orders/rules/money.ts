@@ -19,18 +19,31 @@ function costOfFirst(count: number, { total, quantity }: Pick<ItemState, 'total'
   return Number((BigInt(total) * BigInt(count)) / BigInt(quantity));
 }
 
-/** Units of a line whose money has neither gone back nor been waived. */
-export function unsettledUnits({ quantity, refunded_quantity, waived_quantity }: ItemState): number {
-  return quantity - refunded_quantity - waived_quantity;
+/** Units of a line whose money can go back on purpose: it has neither gone back nor been waived. */
+export function refundableUnits({ quantity, refunded_quantity, waived_quantity }: ItemState): number {
+  return Math.max(0, quantity - refunded_quantity - waived_quantity);
+}
+
+/** What of a line is still withheld: a refund by line takes other units first and these in the end. */
+export function withheldOf(item: ItemState): { quantity: number; amount: number } {
+  const quantity = Math.min(item.withheld_quantity, refundableUnits(item));
+  const left = Math.max(0, item.total - item.refunded_amount - item.waived_amount);
+  return { quantity, amount: quantity === 0 ? 0 : Math.min(item.withheld_amount, left) };
+}
+
+/** Units of a line whose money has neither gone back nor been waived nor withheld. */
+export function unsettledUnits(item: ItemState): number {
+  return refundableUnits(item) - withheldOf(item).quantity;
 }
 
 /**
- * What the next `count` unsettled units of a line are worth, after what was settled before. However a line is taken
- * apart, its parts never come to more than its total, and all of its units come to exactly that.
+ * What the next `count` units of a line are worth, after what was settled before; withheld ones come last. However a line
+ * is taken apart, its parts never come to more than its total, and all of its units come to exactly that.
  */
 export function shareOf(item: ItemState, count: number): number {
-  const settled = item.refunded_quantity + item.waived_quantity;
-  return Math.max(0, costOfFirst(settled + count, item) - item.refunded_amount - item.waived_amount);
+  const kept = count > unsettledUnits(item) ? { quantity: 0, amount: 0 } : withheldOf(item);
+  const settled = item.refunded_quantity + item.waived_quantity + kept.quantity;
+  return Math.max(0, costOfFirst(settled + count, item) - item.refunded_amount - item.waived_amount - kept.amount);
 }
 
 /** What can still go back. */
@@ -44,6 +57,12 @@ export function dueOf(payment: PaymentBalance): number {
   return Math.max(0, payment.amount - payment.waived_amount - payment.captured - payment.open_capture);
 }
 
+/** What may follow canceled units: all that was paid or is to be, but for what is withheld. */
+function releasableOf(payment: PaymentBalance, items: readonly ItemState[]): number {
+  const withheld = items.reduce((sum, item) => sum + withheldOf(item).amount, 0);
+  return Math.max(0, dueOf(payment) + refundableOf(payment) - withheld);
+}
+
 /** A cap that is used up: `take` gives what is asked for as long as there is any. */
 function capped(left: number): (wanted: number) => number {
   let rest = left;
@@ -54,39 +73,62 @@ function capped(left: number): (wanted: number) => number {
   };
 }
 
-/** All that can go back of an order, told apart by line and shipping as far as they make it up. */
-export function refundAll(state: OrderState): RefundPlan {
-  const amount = refundableOf(state.payment);
+export interface Settlement {
+  /** Of the payment, what is not taken any more. */
+  waivedAmount: number;
+  waived: MoneyLine[];
+  refund: RefundPlan;
+}
+
+export interface MoneyLine {
+  item_id: string;
+  quantity: number;
+  amount: number;
+}
+
+/** The money of an order that is over, but for what is withheld; told apart by line and shipping as far as they make it up. */
+export function settleOrder(state: OrderState, payment: PaymentBalance): Settlement {
+  const releasable = releasableOf(payment, state.items);
+  const waivedAmount = Math.min(dueOf(payment), releasable);
+  const amount = releasable - waivedAmount;
   const take = capped(amount);
   const items = state.items.flatMap((item): RefundLine[] => {
     const quantity = unsettledUnits(item);
     const part = take(shareOf(item, quantity));
     return part > 0 ? [{ order_item_id: item.id, quantity, amount: part }] : [];
   });
-  return { amount, items, shippingAmount: take(state.shipping_amount - state.shipping_refunded) };
-}
-
-export interface Settlement {
-  refund: RefundPlan;
-  waived: { item_id: string; quantity: number; amount: number }[];
+  const shippingAmount = take(state.shipping_amount - state.shipping_refunded);
+  return { waivedAmount, waived: [], refund: { amount, items, shippingAmount } };
 }
 
 /** Money of canceled units: what was not taken yet is not taken any more, the rest goes back. */
-export function settleLines(payment: PaymentBalance, lines: readonly Picked[]): Settlement {
-  const [waive, refund] = [capped(dueOf(payment)), capped(refundableOf(payment))];
-  const settlement: Settlement = { refund: { amount: 0, shippingAmount: 0, items: [] }, waived: [] };
+export function settleLines(state: OrderState, payment: PaymentBalance, lines: readonly Picked[]): Settlement {
+  const release = capped(releasableOf(payment, state.items));
+  const waive = capped(dueOf(payment));
+  const refund: RefundPlan = { amount: 0, shippingAmount: 0, items: [] };
+  const settlement: Settlement = { waivedAmount: 0, waived: [], refund };
   for (const { item, quantity } of lines) {
     const count = Math.min(quantity, unsettledUnits(item));
     if (count === 0) continue;
     const share = shareOf(item, count);
-    const waived = waive(share);
-    const amount = refund(share - waived);
+    const released = release(share);
+    const waived = waive(released);
+    const amount = released - waived;
     const isAllWaived = waived === share;
     if (waived > 0 || isAllWaived) {
       settlement.waived.push({ item_id: item.id, quantity: isAllWaived ? count : 0, amount: waived });
     }
-    if (amount > 0) settlement.refund.items.push({ order_item_id: item.id, quantity: count, amount });
-    settlement.refund.amount += amount;
+    if (amount > 0) refund.items.push({ order_item_id: item.id, quantity: count, amount });
+    settlement.waivedAmount += waived;
+    refund.amount += amount;
   }
   return settlement;
+}
+
+/** Units whose money is to stay: it is kept, or taken still, whatever becomes of the rest of the order. */
+export function withhold(lines: readonly Picked[]): MoneyLine[] {
+  return lines.flatMap(({ item, quantity }) => {
+    const count = Math.min(quantity, unsettledUnits(item));
+    return count === 0 ? [] : [{ item_id: item.id, quantity: count, amount: shareOf(item, count) }];
+  });
 }

@@ -1,10 +1,10 @@
 import { AppError } from '../../../platform/errors.ts';
 import { pickLines } from './lines.ts';
-import { refundableOf, shareOf, unsettledUnits, type RefundPlan } from './money.ts';
+import { refundableOf, refundableUnits, shareOf, type RefundPlan } from './money.ts';
 import type { Line, OrderState } from './state.ts';
 import { assertPlaced } from './status.ts';
 
-/** Amounts in minor units; what is given together adds up. */
+/** Amounts in minor units; what is given together adds up. Lines give withheld money back, an amount leaves it withheld. */
 export interface RefundWish {
   items?: readonly Line[] | undefined;
   shippingAmount: number;
@@ -22,7 +22,7 @@ function tooMuch(param: string, left: number): AppError {
  */
 export function planRefund(state: OrderState, { items = [], shippingAmount, amount }: RefundWish): RefundPlan {
   assertPlaced(state.status);
-  const lines = pickLines(state, items, unsettledUnits).map(({ item, quantity }) => ({
+  const lines = pickLines(state, items, refundableUnits).map(({ item, quantity }) => ({
     order_item_id: item.id,
     quantity,
     amount: shareOf(item, quantity),

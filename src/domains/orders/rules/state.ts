@@ -14,6 +14,9 @@ export interface ItemState {
   /** Canceled units whose money was never taken, and how much of the line that is. */
   waived_quantity: number;
   waived_amount: number;
+  /** Canceled units whose money the shop chose to keep, or to take still, and how much of the line that was. */
+  withheld_quantity: number;
+  withheld_amount: number;
   /** Units whose money went back or is on its way, and how much of the line that is. */
   refunded_quantity: number;
   refunded_amount: number;

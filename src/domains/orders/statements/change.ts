@@ -2,7 +2,7 @@ import { json, nothing, sql, type Sql } from '../../../platform/db/sql.ts';
 import type { Actor } from '../../../platform/auth/actor.ts';
 import { actorIdOf } from '../../audit/index.ts';
 import type { Line } from '../rules/state.ts';
-import type { Settlement } from '../rules/money.ts';
+import type { MoneyLine } from '../rules/money.ts';
 import type { Statuses } from '../rules/status.ts';
 
 /** The next version, with where the order stands now; `cancelReason` when that is its end. */
@@ -47,7 +47,7 @@ export function cancelUnits(lines: readonly Line[]): Sql {
 }
 
 /** Money that is not taken any more, of the payment and of its lines. */
-export function waiveMoney(paymentId: string, amount: number, lines: Settlement['waived']): Sql[] {
+export function waiveMoney(paymentId: string, amount: number, lines: readonly MoneyLine[]): Sql[] {
   return [
     sql`update payments set waived_amount = waived_amount + ${amount}::bigint where id = ${paymentId}::uuid`,
     sql`
@@ -56,6 +56,15 @@ export function waiveMoney(paymentId: string, amount: number, lines: Settlement[
       from jsonb_to_recordset(${json(lines)}::jsonb) as l(item_id uuid, quantity int, amount bigint)
       where i.id = l.item_id`,
   ];
+}
+
+/** Money of canceled units that the shop keeps, or takes still. */
+export function withholdMoney(lines: readonly MoneyLine[]): Sql {
+  return sql`
+    update order_items i set withheld_quantity = i.withheld_quantity + l.quantity,
+      withheld_amount = i.withheld_amount + l.amount
+    from jsonb_to_recordset(${json(lines)}::jsonb) as l(item_id uuid, quantity int, amount bigint)
+    where i.id = l.item_id`;
 }
 
 export interface NewNote {

@@ -5,7 +5,9 @@ export interface Script {
   delay_ms?: number;
   /** Acts, stores the reply, then cuts the connection. */
   lose_reply?: boolean;
-  /** Answers this instead of acting. */
+  /** Acts, then answers a 500, which the key repeats from then on: so does Stripe. */
+  keep_error?: boolean;
+  /** Answers this instead of acting; with `keep_error` the key repeats it. */
   status?: number;
   body?: unknown;
   /** 1 when absent. */

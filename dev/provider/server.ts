@@ -39,6 +39,9 @@ interface Provider {
   closing: AbortController;
 }
 
+/** `keeps`: its key repeats it, though it is a fault. */
+type Worked = Reply & { keeps?: boolean | undefined };
+
 interface Call {
   method: string;
   path: string;
@@ -50,6 +53,7 @@ interface Call {
 
 const BODY_LIMIT_BYTES = 64 * 1024;
 const TIMEOUT_TOKEN_HOLD_MS = 120_000;
+const FAILED: Reply = { status: 500, body: { error: { type: 'api_error', message: 'The provider failed.' } } };
 
 /**
  * A payment provider in the shape of Stripe's PaymentIntents, for the local stack and the tests: charges
@@ -108,7 +112,7 @@ async function serve(provider: Provider, request: IncomingMessage, response: Ser
     await serveApi(provider, call, response);
   } catch (error) {
     if (error instanceof Refusal) send(response, { status: error.status, body: { error: error.error } });
-    else send(response, { status: 500, body: { error: { type: 'api_error', message: 'The provider failed.' } } });
+    else send(response, FAILED);
   }
 }
 
@@ -116,8 +120,10 @@ async function serveApi(provider: Provider, call: Call, response: ServerResponse
   const script = takeScript(provider.scripts, call);
   const reply = await onceForKey(provider, call, async () => {
     await pause(provider, script?.delay_ms ?? 0);
-    if (script?.status !== undefined) return { status: script.status, body: script.body ?? {} };
-    return act(provider, call);
+    const keeps = script?.keep_error;
+    if (script?.status !== undefined) return { status: script.status, body: script.body ?? {}, keeps };
+    const acted = act(provider, call);
+    return keeps === true ? { ...FAILED, keeps } : acted;
   });
   if (script?.lose_reply === true) {
     response.destroy();
@@ -129,11 +135,11 @@ async function serveApi(provider: Provider, call: Call, response: ServerResponse
   send(response, reply);
 }
 
-/** Stored: what succeeded, and a declined card. Not stored: faults, so that a retry can go on. */
+/** Stored: what succeeded, and a declined card. Not stored: faults, unless a script says so; a retry can go on. */
 async function onceForKey(
   provider: Provider,
   call: Call,
-  work: () => Promise<Reply>,
+  work: () => Promise<Worked>,
 ): Promise<Reply & { replayed?: true }> {
   const key = call.method === 'POST' ? call.key : undefined;
   if (key === undefined) return work().catch(refusalAsReply);
@@ -142,8 +148,8 @@ async function onceForKey(
   const stored = provider.keys.claim(key, `${call.path}?${sorted.toString()}`);
   if (stored !== undefined) return { ...stored, replayed: true };
   try {
-    const reply = await work().catch(refusalAsReply);
-    if (reply.status < 300 || reply.status === 402) provider.keys.store(key, reply);
+    const { keeps = false, ...reply }: Worked = await work().catch(refusalAsReply);
+    if (keeps || reply.status < 300 || reply.status === 402) provider.keys.store(key, reply);
     return reply;
   } finally {
     provider.keys.release(key);

@@ -162,6 +162,16 @@ describe('scripts and access', () => {
     expect(statuses).toEqual([503, 503, 200]);
   });
 
+  test.each([
+    { script: {}, charged: 1 },
+    { script: { status: 500 }, charged: 0 },
+  ])('a failure that its key repeats, after $charged charges', async ({ script, charged }) => {
+    provider.script({ match: { path: '/v1/payment_intents' }, keep_error: true, ...script });
+    expect([(await create('tok_ok', {}, 'a')).status, (await create('tok_ok', {}, 'a')).status]).toEqual([500, 500]);
+    expect(provider.charges()).toHaveLength(charged);
+    expect((await create('tok_ok', {}, 'b')).status).toBe(200);
+  });
+
   test('nothing without the key; nothing at an unknown address; nothing huge', async () => {
     expect((await fetch(`${provider.url}/v1/payment_intents`)).status).toBe(401);
     expect((await fetch(`${provider.url}/_charges`)).status).toBe(401);

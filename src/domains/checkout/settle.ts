@@ -13,6 +13,7 @@ import {
   reconcileAuthorized,
   type NewTransaction,
   type Outcome,
+  type PaymentRow,
 } from '../payments/index.ts';
 import { countOutcome } from './metrics.ts';
 import {
@@ -30,9 +31,16 @@ import { renewLease, searchAge } from './statements.ts';
 
 const NEVER_ASKED: Outcome = { status: 'declined', reference: null, reason: 'abandoned' };
 
+/** By our own id. A search shows what was minutes ago, so the state is asked for by the name that it finds; null for none. */
+async function searchByOurs(deps: Deps, payment: PaymentRow): Promise<Outcome | null> {
+  const provider = onlineProvider(deps, payment.provider);
+  const found = await provider.search(payment.id);
+  return found && 'reference' in found && found.reference !== null ? await provider.find(found.reference) : found;
+}
+
 /** Asking to charge again could charge twice by now. A search is minutes late, and the charge may be so young as well. */
 async function searchCharge(deps: Deps, { id, payment }: TakenOrder): Promise<Outcome> {
-  const found = await onlineProvider(deps, payment.provider).search(payment.id);
+  const found = await searchByOurs(deps, payment);
   if (found) return found;
   const [[age]] = await deps.db.read(searchAge(id));
   return age?.is_believed ? NEVER_ASKED : { status: 'unknown', cause: 'not found yet' };
@@ -51,13 +59,24 @@ async function giveUp(deps: Deps, { id, attempt, payment }: TakenOrder, referenc
   return now.status === 'requires_action' ? { status: 'unknown', cause: 'not given up yet' } : now;
 }
 
-/** The provider is asked for the state when it knows the payment, else to charge: both are safe to repeat. */
-async function askProvider(deps: Deps, order: TakenOrder): Promise<Outcome> {
+interface Hints {
+  /** The provider's name of the payment, where it told that before we could write it down. */
+  named?: string | null;
+  /** Somebody may have asked to charge before. */
+  isAgain?: boolean;
+}
+
+/**
+ * The provider is asked for the state when it has named the payment, else to charge: both are safe to repeat. Under one key
+ * it may repeat for a day that it has failed, whatever came of the charge; then only one that is found counts.
+ */
+async function askProvider(deps: Deps, order: TakenOrder, { named = null, isAgain = false }: Hints): Promise<Outcome> {
   const { payment } = order;
   const provider = onlineProvider(deps, payment.provider);
-  if (payment.provider_reference === null) {
+  const reference = payment.provider_reference ?? named;
+  if (reference === null) {
     if (order.is_stale) return await searchCharge(deps, order);
-    return await provider.pay({
+    const charged = await provider.pay({
       paymentId: payment.id,
       orderId: order.id,
       amount: payment.amount,
@@ -65,10 +84,12 @@ async function askProvider(deps: Deps, order: TakenOrder): Promise<Outcome> {
       capture: payment.capture,
       token: payment.token ?? '',
     });
+    const isOpen = charged.status === 'unknown' && isAgain;
+    return isOpen ? ((await searchByOurs(deps, payment)) ?? charged) : charged;
   }
-  const outcome = await provider.find(payment.provider_reference);
+  const outcome = await provider.find(reference);
   if (outcome.status !== 'requires_action' || !order.is_abandoned) return outcome;
-  return await giveUp(deps, order, payment.provider_reference);
+  return await giveUp(deps, order, reference);
 }
 
 /** Money of another amount or currency than the order's is no payment of it; a part that people took of it is. */
@@ -157,8 +178,8 @@ async function readOrder(deps: Deps, orderId: string): Promise<OrderRow> {
  * Asks the provider and writes what it says, under the fence of this attempt. A lost reply of the batch is answered by
  * sending it again; an attempt that was overtaken writes nothing and answers what the other one made of it.
  */
-export async function settle(deps: Deps, order: TakenOrder): Promise<OrderRow> {
-  const outcome = checkAmount(await askProvider(deps, order), order);
+export async function settle(deps: Deps, order: TakenOrder, hints: Hints = {}): Promise<OrderRow> {
+  const outcome = checkAmount(await askProvider(deps, order, hints), order);
   if (outcome.status === 'unknown') {
     deps.log.log('warn', 'payment in doubt', {
       order_id: loggableId(order.id),
@@ -178,7 +199,12 @@ export async function settle(deps: Deps, order: TakenOrder): Promise<OrderRow> {
     if (!(error instanceof FenceLost) && !(error instanceof AlreadyApplied)) throw error;
   }
   // A void that reached the provider late may have ended what another attempt had confirmed: that is written down.
-  if (outcome.status === 'declined') await reconcileAuthorized(deps, order.payment);
+  if (outcome.status === 'declined') {
+    await reconcileAuthorized(deps, {
+      ...order.payment,
+      provider_reference: order.payment.provider_reference ?? outcome.reference,
+    });
+  }
   return await readOrder(deps, order.id);
 }
 
@@ -186,13 +212,18 @@ export async function settle(deps: Deps, order: TakenOrder): Promise<OrderRow> {
  * Takes over an order that nobody works on and settles it; a retry, a webhook and the tick all come through here. Answers
  * the order as it is when somebody holds it or it is settled. The key of a retry follows the order from here on.
  */
-export async function resume(deps: Deps, orderId: string, claim: Claim | null = null): Promise<OrderRow> {
+export async function resume(
+  deps: Deps,
+  orderId: string,
+  claim: Claim | null = null,
+  named: string | null = null,
+): Promise<OrderRow> {
   const attempt = claim?.attempt ?? deps.ids.uuid();
   const batch = [takeOver(orderId, attempt), orderById(orderId), takeOverKeys(orderId, attempt)] as const;
   const [[taken], [row]] = claim
     ? await deps.db.write(...batch, followOrder(claim, orderId))
     : await deps.db.write(...batch);
-  if (taken) return await settle(deps, taken);
+  if (taken) return await settle(deps, taken, { named, isAgain: true });
   if (!row) throw notFound('order');
   return row;
 }

@@ -25,6 +25,8 @@ import { resume } from './settle.ts';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** After these no payment waits any more: an order that still does has not learned of it. */
 const ENDS = /^payment_intent\.(succeeded|canceled|payment_failed|amount_capturable_updated)$/;
+/** The card has not been asked by then: what the state looks like is no refusal. */
+const BEGINS = 'payment_intent.created';
 const RETRY_S = 60;
 
 function inDoubt(message: string): AppError {
@@ -37,21 +39,21 @@ function assertKnown(isKnown: boolean): void {
 
 /** An order that waits for its payment is settled; of one that is placed, what was told is written down. */
 async function apply(deps: Deps, payment: PaymentRow, event: WebhookEvent): Promise<void> {
-  const order = await resume(deps, payment.order_id);
+  // Where the reply to the charge was lost, it has no name here yet.
+  const named = { ...payment, provider_reference: payment.provider_reference ?? event.paymentReference };
+  const order = await resume(deps, payment.order_id, null, event.type === BEGINS ? null : named.provider_reference);
   if (order.status === 'pending' && order.lease_live) {
     throw new AppError('idempotency_in_flight', 'The order is being settled. Deliver again.', { retryAfterS: 5 });
   }
   const isRefund = event.type.includes('refund');
   if (order.status === 'failed') {
-    // An order that failed since nobody knew its payment has no name of it yet.
-    const named = { ...payment, provider_reference: payment.provider_reference ?? event.paymentReference };
     await returnLatePayment(deps, named);
     return isRefund ? assertKnown(await reconcileRefunds(deps, named)) : undefined;
   }
-  if (event.dispute) return await applyDispute(deps, payment, event.dispute);
+  if (event.dispute) return await applyDispute(deps, named, event.dispute);
   const isLearned = order.status !== 'pending' || (answerOf(order) === 'waiting' && !ENDS.test(event.type));
   if (!isLearned) throw inDoubt('The payment could not be looked up. Deliver again.');
-  assertKnown(isRefund ? await reconcileRefunds(deps, payment) : await reconcileAuthorized(deps, payment));
+  assertKnown(isRefund ? await reconcileRefunds(deps, named) : await reconcileAuthorized(deps, named));
 }
 
 /** True when it is applied for good. An event of a payment that nobody knows here stays, and is looked at again. */

@@ -42,16 +42,23 @@ interface Answer {
   state?: Outcome;
 }
 
-/** A refusal may come because it was done before, under a key that is forgotten or by hand: the state tells. */
-async function confirmRefusal(provider: PaymentProvider, request: Asked, outcome: RequestOutcome): Promise<Answer> {
-  if (outcome.status !== 'failure') return { outcome };
+const OVERTAKEN: RequestOutcome = { status: 'failure', reference: null, reason: 'payment_intent_unexpected_state' };
+
+/**
+ * A refusal may come because it was done before, under a key that is forgotten or by hand: the state tells. So it does of
+ * what has failed before: the provider may repeat that for a day, though it did what it was asked for.
+ */
+async function confirmByState(provider: PaymentProvider, request: Asked, outcome: RequestOutcome): Promise<Answer> {
+  const isRefused = outcome.status === 'failure';
+  if (!isRefused && (outcome.status === 'success' || request.attempts === 1)) return { outcome };
   const state = await provider.find(request.provider_reference);
   if (state.status === 'unknown') return { outcome: state };
-  const isDone =
-    request.kind === 'void'
-      ? state.status === 'declined' && state.reason === 'canceled'
-      : state.status === 'captured' && state.amount === request.amount;
-  return isDone ? { outcome: { status: 'success', reference: request.provider_reference } } : { outcome, state };
+  const isGone = state.status === 'declined' && state.reason === 'canceled';
+  const isTaken = state.status === 'captured';
+  const isDone = request.kind === 'void' ? isGone : isTaken && state.amount === request.amount;
+  if (isDone) return { outcome: { status: 'success', reference: request.provider_reference } };
+  if (isRefused) return { outcome, state };
+  return isGone || isTaken ? { outcome: OVERTAKEN, state } : { outcome };
 }
 
 async function ask(deps: Deps, request: OpenRequestRow): Promise<Answer> {
@@ -63,9 +70,9 @@ async function ask(deps: Deps, request: OpenRequestRow): Promise<Answer> {
   const asked = { ...request, provider_reference };
   switch (request.kind) {
     case 'capture':
-      return await confirmRefusal(provider, asked, await provider.capture(provider_reference, { amount, key }));
+      return await confirmByState(provider, asked, await provider.capture(provider_reference, { amount, key }));
     case 'void':
-      return await confirmRefusal(provider, asked, await provider.void(provider_reference, { key }));
+      return await confirmByState(provider, asked, await provider.void(provider_reference, { key }));
     case 'refund':
       return { outcome: await refund(provider, asked) };
   }

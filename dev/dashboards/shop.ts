@@ -194,7 +194,7 @@ export const BUSINESS: Dashboard = {
           title: 'Payments by Provider',
           description: 'Payments a second that went through and that were declined.',
           unit: 'short',
-          width: 8,
+          width: 6,
           queries: [
             { expr: totalBy('provider', 'ecommerce_payments_processed_total'), legend: '{{provider}} processed' },
             { expr: totalBy('provider', 'ecommerce_payments_failed_total'), legend: '{{provider}} failed' },
@@ -204,7 +204,7 @@ export const BUSINESS: Dashboard = {
           title: 'Declines by Reason',
           description: 'A second.',
           unit: 'short',
-          width: 8,
+          width: 6,
           queries: [
             {
               expr: totalBy('provider, reason', 'ecommerce_payment_failure_reasons_total'),
@@ -216,10 +216,20 @@ export const BUSINESS: Dashboard = {
           title: 'Payments in Doubt',
           description: 'Calls a minute whose outcome was not known; the clockwork settles them.',
           unit: 'short',
-          width: 8,
+          width: 6,
           bad: { from: 1 },
           queries: [
             { expr: `${totalBy('provider', 'ecommerce_payments_in_doubt_total')} * 60`, legend: '{{provider}}' },
+          ],
+        },
+        {
+          title: 'Provider Events Unapplied',
+          description: 'Webhooks that the clockwork looks at again, and those that it has given up.',
+          unit: 'short',
+          width: 6,
+          queries: [
+            { expr: `max(${series('ecommerce_payment_webhooks_waiting')})`, legend: 'waiting' },
+            { expr: `max(${series('ecommerce_payment_webhooks_given_up')})`, legend: 'given up' },
           ],
         },
       ],

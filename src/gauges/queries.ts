@@ -1,11 +1,12 @@
 import { sql, type Sql } from '../platform/db/sql.ts';
 import type { GaugeName } from '../platform/telemetry/names.ts';
+import { isWebhookGivenUp } from '../domains/payments/index.ts';
 
 /** One row, one column per gauge; sampled by the tick in a round trip of its own. */
 type GaugeRow = Record<
   Extract<
     GaugeName,
-    `ecommerce_${'database_connections' | 'outbox' | 'stock' | 'reservations' | 'orders' | 'payment_requests'}_${string}`
+    `ecommerce_${'database_connections' | 'outbox' | 'stock' | 'reservations' | 'orders' | 'payment_requests' | 'payment_webhooks'}_${string}`
   >,
   number
 >;
@@ -27,4 +28,8 @@ export const gaugeRow: Sql<GaugeRow> = sql<GaugeRow>`
     (select count(*)::int from orders where status = 'pending') as ecommerce_orders_pending,
     (select count(*)::int from payment_request_leases l where not exists (
        select from payment_transactions r where r.request_id = l.request_id and r.outcome in ('success', 'failure'))
-    ) as ecommerce_payment_requests_open`;
+    ) as ecommerce_payment_requests_open,
+    (select count(*)::int from payment_webhook_events
+     where applied_at is null and not ${isWebhookGivenUp}) as ecommerce_payment_webhooks_waiting,
+    (select count(*)::int from payment_webhook_events
+     where ${isWebhookGivenUp}) as ecommerce_payment_webhooks_given_up`;

@@ -89,21 +89,21 @@ describe('a payment that nobody knows here', () => {
     expect((await stored('charge.dispute.closed')).at(-1)).toMatchObject({ applied: false });
   });
 
-  test('an event that the provider does not know any more is given up after twelve looks', async () => {
+  test('an event that the provider does not know any more is given up after thirteen looks', async () => {
     const event = eventOf('payment_intent.succeeded', {
       object: 'payment_intent',
       id: 'pi_nobody',
       status: 'succeeded',
     });
     expect((await deliver(event)).status).toBe(204);
-    await stack.owner.query('update payment_webhook_events set attempts = 11 where event_id = $1', [event.id]);
+    await stack.owner.query('update payment_webhook_events set attempts = 12 where event_id = $1', [event.id]);
     await untilNextLook(stack);
     await tick(stack);
     await untilNextLook(stack);
     stack.payments.clear();
     await tick(stack);
     const last = (await stored('payment_intent.succeeded')).find(({ event_id }) => event_id === event.id);
-    expect(last).toMatchObject({ applied: false, attempts: 12, last_error: 'not_found' });
+    expect(last).toMatchObject({ applied: false, attempts: 13, last_error: 'not_found' });
     expect(stack.payments.exchanges.filter(({ path }) => path.includes(event.id))).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@ export {
   appliedWebhook,
   erasePayments,
   insertPayment,
+  isWebhookGivenUp,
   markWebhookApplied,
   noteWebhookFailure,
   noteProviderState,

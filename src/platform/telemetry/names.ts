@@ -67,6 +67,8 @@ export const METRICS = {
     'outcome',
   ),
   ecommerce_payment_requests_open: gauge('Captures, voids and refunds whose outcome is not known.'),
+  ecommerce_payment_webhooks_waiting: gauge('What providers told and that could not be applied yet.'),
+  ecommerce_payment_webhooks_given_up: gauge('What providers told and that is not looked at again by itself.'),
   ecommerce_checkout_step_total: counter('Steps of the way to an order that were done.', 'step'),
   ecommerce_outbox_pending: gauge('Events not delivered yet.'),
   ecommerce_outbox_oldest_seconds: gauge('Age of the oldest event that is due.'),

@@ -117,10 +117,12 @@ export interface WebhookRow {
   event_id: string;
 }
 
-/** Tries after which people have to look: with the waits between them, about three days. */
-const ATTEMPTS_MAX = 12;
+/** Tries after which people have to look: the last one is 2^12 minutes after the event came, about three days. */
+const ATTEMPTS_MAX = 13;
 
-/** Events that could not be applied yet and whose turn it is; each time they wait twice as long, from one minute on. */
+export const isWebhookGivenUp = sql`(applied_at is null and attempts >= ${ATTEMPTS_MAX}::int)`;
+
+/** Events that could not be applied yet and whose turn it is: a minute after they came, two, four and so on. */
 export function unappliedWebhooks(limit: number): Sql<WebhookRow> {
   return sql<WebhookRow>`
     select provider, event_id from payment_webhook_events
@@ -155,7 +157,6 @@ export function removeUnappliedWebhooks(keptDays: number, limit: number): Sql {
   return sql`
     delete from payment_webhook_events where (provider, event_id) in (
       select provider, event_id from payment_webhook_events
-      where applied_at is null and attempts >= ${ATTEMPTS_MAX}::int
-        and received_at < now() - make_interval(days => ${keptDays}::int)
+      where ${isWebhookGivenUp} and received_at < now() - make_interval(days => ${keptDays}::int)
       limit ${limit}::int for update skip locked)`;
 }

@@ -16,6 +16,7 @@ export {
   releaseReserved,
   releaseUnits,
   shipReserved,
+  type Packed,
 } from './queries/release.ts';
 export { requireLocation } from './queries/levels.ts';
 export { stockChanged } from './service.ts';

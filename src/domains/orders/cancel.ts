@@ -8,6 +8,7 @@ import type { Access } from './access.ts';
 import { actorName, changeOrder, type Asked } from './change.ts';
 import { refundStatements } from './refund.ts';
 import { planCancel, type CancelPlan, type CancelWish } from './rules/cancel.ts';
+import { packedStock } from './rules/packed.ts';
 import type { OrderState } from './rules/state.ts';
 import { cancelUnits, saveOrder, waiveMoney, withholdMoney } from './statements/change.ts';
 
@@ -28,9 +29,9 @@ interface Context {
 
 /** What was promised goes back on offer, or is written off. */
 function stockStatements({ state }: Context, plan: CancelPlan, { restock }: Cancellation): Sql[] {
-  if (!restock) return [lockReservations(state.id), shipReserved(state.id, plan.units, null)];
+  if (!restock) return [lockReservations(state.id), shipReserved(state.id, plan.units, packedStock(state), null)];
   if (plan.isWhole) return [lockReservations(state.id), releaseReserved(state.id)];
-  return [lockReservations(state.id), releaseUnits(state.id, plan.units)];
+  return [lockReservations(state.id), releaseUnits(state.id, plan.units, packedStock(state))];
 }
 
 interface MoneyStatements {

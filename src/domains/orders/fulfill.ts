@@ -12,6 +12,7 @@ import {
 import { becauseOf, lockReservations, requireLocation, shipReserved } from '../inventory/index.ts';
 import { actorName, changeOrder, type Asked } from './change.ts';
 import { planFulfillment, planMove, type FulfillmentPlan } from './rules/fulfill.ts';
+import { packedStock } from './rules/packed.ts';
 import type { OrderState } from './rules/state.ts';
 import { fulfillUnits, saveOrder } from './statements/change.ts';
 
@@ -29,7 +30,7 @@ function leavingStatements({ state, fulfillmentId, locationId, actor }: Moving, 
   return [
     becauseOf('fulfilled', fulfillmentId, actor),
     lockReservations(state.id),
-    shipReserved(state.id, leaving.units, locationId),
+    shipReserved(state.id, leaving.units, packedStock(state), locationId),
     fulfillUnits(leaving.lines),
   ];
 }

@@ -67,51 +67,93 @@ export function commitReserved(orderId: string): Sql {
     where order_id = ${orderId}::uuid`;
 }
 
+/** Units that stand ready in a parcel at a location. */
+export interface Packed extends Demand {
+  location_id: string;
+}
+
 /**
- * Units of an order, location by location: at most what is asked for, less where less is promised. They are named as they
- * were frozen with the order, whatever its SKUs are made of by now.
+ * Units of an order by level: how many are packed there, how many of the others are on the shelf, and how many are on
+ * backorder. Levels are locked by now.
  */
-const takenUnits = (orderId: string, units: readonly Demand[], locationId: string | null) => sql`
+const heldUnits = (orderId: string, packed: readonly Packed[], locationId: string | null) => sql`
+  packed as (
+    select sku_id, location_id, sum(quantity) as quantity
+    from jsonb_to_recordset(${json(packed)}::jsonb) as p(sku_id uuid, location_id uuid, quantity int)
+    group by sku_id, location_id
+  ),
+  held as (
+    select r.id, r.sku_id, r.location_id, r.quantity, n.packed, r.quantity - n.packed as loose,
+      least(r.quantity, l.on_hand) as there,
+      least(r.quantity - n.packed, greatest(l.on_hand - n.packed, 0)) as loose_there,
+      least(r.quantity - n.packed, greatest(l.reserved - l.on_hand, 0)) as to_come
+    from reservations r
+    join stock_levels l on l.sku_id = r.sku_id and l.location_id = r.location_id
+    left join packed p on p.sku_id = r.sku_id and p.location_id = r.location_id
+    cross join lateral (select least(r.quantity, coalesce(p.quantity, 0)) as packed) n
+    where r.order_id = ${orderId}::uuid and (${locationId}::uuid is null or r.location_id = ${locationId}::uuid)
+  )`;
+
+/** What is there leaves first, and before what waits in another parcel. */
+const leaveFirst = sql`(1, h.loose_there), (2, h.there - h.loose_there), (3, h.quantity - h.there)`;
+
+/** What has yet to come goes first, and what is packed last. */
+const freeFirst = sql`(1, h.to_come), (2, h.loose - h.to_come), (3, h.packed)`;
+
+/**
+ * Takes what is asked for out of `held`, tier by tier: less where less is promised. Units are named as they were frozen
+ * with the order, whatever its SKUs are made of by now.
+ */
+const takenUnits = (units: readonly Demand[], tiers: Sql) => sql`
   wanted as (
     select sku_id, sum(quantity) as quantity
     from jsonb_to_recordset(${json(units)}::jsonb) as u(sku_id uuid, quantity int)
     group by sku_id
   ),
-  held as (
-    select r.id, r.sku_id, r.location_id, r.quantity,
-      sum(r.quantity) over (partition by r.sku_id order by r.location_id) - r.quantity as before
-    from reservations r
-    where r.order_id = ${orderId}::uuid and (${locationId}::uuid is null or r.location_id = ${locationId}::uuid)
-  ),
-  taken as (
-    select h.id, h.sku_id, h.location_id, h.quantity as had, least(h.quantity, w.quantity - h.before)::int as quantity
-    from held h join wanted w on w.sku_id = h.sku_id where w.quantity > h.before
-  ),
-  emptied as (delete from reservations r using taken t where r.id = t.id and t.quantity = t.had),
-  lowered as (
-    update reservations r set quantity = r.quantity - t.quantity from taken t where r.id = t.id and t.quantity < t.had
+  ranked as (
+    select h.id, h.sku_id, h.location_id, h.quantity, t.units,
+      sum(t.units) over (partition by h.sku_id order by t.tier, h.location_id) - t.units as before
+    from held h cross join lateral (values ${tiers}) as t(tier, units)
   ),
   k as (
-    select l.sku_id, l.location_id, t.quantity, l.on_hand
-    from stock_levels l join taken t on t.sku_id = l.sku_id and t.location_id = l.location_id
-    order by l.sku_id, l.location_id
-    for update of l
-  )`;
+    select r.id, r.sku_id, r.location_id, r.quantity as had, sum(least(r.units, w.quantity - r.before))::int as quantity
+    from ranked r join wanted w on w.sku_id = r.sku_id
+    where r.units > 0 and w.quantity > r.before
+    group by r.id, r.sku_id, r.location_id, r.quantity
+  ),
+  emptied as (delete from reservations r using k where r.id = k.id and k.quantity = k.had),
+  lowered as (update reservations r set quantity = r.quantity - k.quantity from k where r.id = k.id and k.quantity < k.had)`;
 
 const allTaken = sql`
   not exists (
-    select from wanted w where w.quantity > coalesce((select sum(t.quantity) from taken t where t.sku_id = w.sku_id), 0))`;
+    select from wanted w where w.quantity > coalesce((select sum(k.quantity) from k where k.sku_id = w.sku_id), 0))`;
 
-/** Locks the order's reservations in one order; goes before the two below, in the same batch. */
+/**
+ * Locks the order's reservations and then their levels, each in one order. Goes before the two below, in the same batch:
+ * they decide by what is on hand then.
+ */
 export function lockReservations(orderId: string): Sql {
   return sql`
-    select id from reservations where order_id = ${orderId}::uuid order by sku_id, location_id for update`;
+    with r as (
+      select sku_id, location_id from reservations where order_id = ${orderId}::uuid
+      order by sku_id, location_id for update
+    )
+    select 1 from stock_levels l join r on r.sku_id = l.sku_id and r.location_id = l.location_id
+    order by l.sku_id, l.location_id for update of l`;
 }
 
-/** Units leave with a parcel: off the shelf and off the promise. Aborts when they are not promised, or not there yet. */
-export function shipReserved(orderId: string, units: readonly Demand[], locationId: string | null): Sql {
+/**
+ * Units leave with a parcel: off the shelf and off the promise, where no location is named from those that have them. Aborts
+ * when they are not promised, or not there yet.
+ */
+export function shipReserved(
+  orderId: string,
+  units: readonly Demand[],
+  packed: readonly Packed[],
+  locationId: string | null,
+): Sql {
   return sql`
-    with ${takenUnits(orderId, units, locationId)},
+    with ${heldUnits(orderId, packed, locationId)}, ${takenUnits(units, leaveFirst)},
     shipped as (
       update stock_levels l set on_hand = l.on_hand - k.quantity, reserved = l.reserved - k.quantity
       from k where k.sku_id = l.sku_id and k.location_id = l.location_id and l.on_hand >= k.quantity
@@ -124,9 +166,9 @@ export function shipReserved(orderId: string, units: readonly Demand[], location
 }
 
 /** Units of a canceled line go back on offer. Aborts when the order does not hold that many any more. */
-export function releaseUnits(orderId: string, units: readonly Demand[]): Sql {
+export function releaseUnits(orderId: string, units: readonly Demand[], packed: readonly Packed[]): Sql {
   return sql`
-    with ${takenUnits(orderId, units, null)},
+    with ${heldUnits(orderId, packed, null)}, ${takenUnits(units, freeFirst)},
     released as (
       update stock_levels l set reserved = l.reserved - k.quantity, ${settledShortfall}
       from k where k.sku_id = l.sku_id and k.location_id = l.location_id

@@ -1,0 +1,14 @@
+import type { Packed } from '../../inventory/index.ts';
+import { stockOf, type OrderState } from './state.ts';
+
+/** Stock that waits in fulfillments of a location and has not left. */
+export function packedStock({ fulfillments, items }: OrderState): Packed[] {
+  return fulfillments.flatMap(({ status, location_id, items: lines }) => {
+    if (status !== 'pending' || location_id === null) return [];
+    return lines.flatMap(({ item_id, quantity }) =>
+      items
+        .filter(({ id }) => id === item_id)
+        .flatMap((item) => stockOf(item, quantity).map((demand) => ({ ...demand, location_id }))),
+    );
+  });
+}

@@ -97,8 +97,39 @@ describe('a count below what is promised', () => {
     const sku = await stocked(stack, 3);
     made(await clerk.patch(sku.path, { backorder_limit: 2 }));
     made(await order(stack, sku.id, 4));
-    const { level } = made(await clerk.post(ADJUSTMENTS, { sku_id: sku.id, set: 1, reason: 'count' }));
+    const { level, short_orders } = made(await clerk.post(ADJUSTMENTS, { sku_id: sku.id, set: 1, reason: 'count' }));
     expect(level).toMatchObject({ on_hand: 1, reserved: 4, backorder_limit: 2, shortfall: 1 });
+    expect(short_orders).toMatchObject([{ quantity: 1 }]);
+  });
+
+  test('names orders that were not told to wait, though backorders cover it', async () => {
+    const sku = await stocked(stack, 6);
+    made(await clerk.patch(sku.path, { backorder_limit: 100 }));
+    const [early, late] = [made(await order(stack, sku.id, 4)), made(await order(stack, sku.id, 2))];
+    expect([early, late].map(({ items }) => items[0].backorder)).toEqual([false, false]);
+    const waiting = made(await order(stack, sku.id, 3));
+    expect(waiting.items[0].backorder).toBe(true);
+    const count = async (set: number) => {
+      const { level, short_orders } = made(await clerk.post(ADJUSTMENTS, { sku_id: sku.id, set, reason: 'count' }));
+      expect(level.shortfall).toBe(0);
+      return short_orders;
+    };
+    expect(await count(6)).toEqual([]);
+    expect(await count(3)).toEqual([
+      { order_id: late.id, number: late.number, quantity: 2 },
+      { order_id: early.id, number: early.number, quantity: 1 },
+    ]);
+    expect(await count(0)).toMatchObject([{ quantity: 2 }, { quantity: 4 }]);
+  });
+
+  test('of a part names orders of the kit, unless they were told to wait for it', async () => {
+    const [kit, part] = [await stocked(stack, 0), await stocked(stack, 4)];
+    made(await clerk.put(`/kits/${kit.id}`, { components: [{ sku_id: part.id, quantity: 2 }] }));
+    made(await clerk.patch(part.path, { backorder_limit: 10 }));
+    const early = made(await order(stack, kit.id, 2));
+    expect(made(await order(stack, kit.id, 1)).items[0].backorder).toBe(true);
+    const { short_orders } = made(await clerk.post(ADJUSTMENTS, { sku_id: part.id, set: 1, reason: 'count' }));
+    expect(short_orders).toEqual([{ order_id: early.id, number: early.number, quantity: 3 }]);
   });
 
   test('orders that come while it is counted are refused or named, never both lost', async () => {

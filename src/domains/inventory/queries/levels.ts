@@ -94,21 +94,37 @@ export interface AdjustedRow extends LevelRow {
 }
 
 /**
- * The level, and the orders that its shortfall falls on until it is used up: holds by hand give way first and are not named,
- * then the latest promises.
+ * What is promised of a level, and how many of it an order was told to wait for: those bear what is missing first, as far as
+ * backorders cover it.
+ */
+const promisedUnits = sql`
+  select r.order_id, r.id, r.created_at, r.quantity, n.short,
+    least(n.quantity, greatest(n.short - l.shortfall - sum(n.quantity) over w + n.quantity, 0)) as awaited
+  from reservations r
+  cross join lateral (
+    select greatest(l.reserved - l.on_hand, 0) as short, case when exists (
+      select from order_items i where i.order_id = r.order_id and i.backorder and (i.sku_id = r.sku_id
+        or i.components @> jsonb_build_array(jsonb_build_object('sku_id', r.sku_id)))) then r.quantity else 0 end as quantity
+  ) n
+  where r.sku_id = l.sku_id and r.location_id = l.location_id
+  window w as (order by r.created_at desc, r.id desc)`;
+
+/**
+ * The level, and the orders that were told nothing of what is missing: holds by hand give way first and are not named, then
+ * the latest promises.
  */
 export function adjustedLevel(skuId: string, locationId: string | undefined): Sql<AdjustedRow> {
   return sql<AdjustedRow>`
     select ${columns}, coalesce((
       select jsonb_agg(jsonb_build_object('order_id', k.order_id, 'number', orders.number,
-        'quantity', least(k.quantity, l.shortfall - k.before)) order by k.before)
+        'quantity', least(k.quantity, k.short - k.before)) order by k.before)
       from (
-        select r.order_id, r.quantity,
-          sum(r.quantity) over (order by r.order_id is null desc, r.created_at desc, r.id desc) - r.quantity as before
-        from reservations r
-        where r.sku_id = l.sku_id and r.location_id = l.location_id
+        select p.order_id, p.short, p.quantity - p.awaited as quantity, sum(p.awaited) over ()
+          + sum(p.quantity - p.awaited) over (order by p.order_id is null desc, p.created_at desc, p.id desc)
+          - (p.quantity - p.awaited) as before
+        from (${promisedUnits}) p
       ) k join orders on orders.id = k.order_id
-      where k.before < l.shortfall), '[]'::jsonb) as short_orders
+      where k.quantity > 0 and k.before < k.short), '[]'::jsonb) as short_orders
     from ${tables}
     where l.sku_id = ${skuId}::uuid and l.location_id = ${chosenLocation(locationId)}`;
 }

@@ -29,7 +29,13 @@ let shelf: Shelf;
 beforeEach(async () => {
   // A busy machine is no silent provider.
   stack = await startStack({ env: { PAYMENT_TIMEOUT_MS: '20000' } });
-  clerk = await createClerk(stack, ['inventory:read', 'inventory:write', 'orders:read', 'orders:write']);
+  clerk = await createClerk(stack, [
+    'inventory:read',
+    'inventory:write',
+    'orders:read',
+    'orders:write',
+    'refunds:write',
+  ]);
   shelf = await createShelf(stack, clerk);
 });
 afterEach(() => stack.close());

@@ -3,7 +3,17 @@ import { as, type Asker } from '../admin/fixture.ts';
 import { call, type Json } from '../support/shop.ts';
 import { createStaff } from '../support/staff.ts';
 import { startStack, type Stack } from '../support/stack.ts';
-import { AUTHORIZED, buy, BY_HAND, chargeOf, done, expectStockAgrees, moneyMoves, type Bought } from './fixture.ts';
+import {
+  AUTHORIZED,
+  buy,
+  BY_HAND,
+  chargeOf,
+  done,
+  eventsOf,
+  expectStockAgrees,
+  moneyMoves,
+  type Bought,
+} from './fixture.ts';
 
 let stack: Stack;
 let staff: Asker;
@@ -13,6 +23,7 @@ beforeAll(async () => {
   const { token } = await createStaff(stack, [
     'orders:read',
     'orders:write',
+    'fulfillments:write',
     'payments:read',
     'payments:write',
     'refunds:write',
@@ -29,6 +40,40 @@ const line = ({ itemIds }: Bought, at: number, quantity = 1) => [{ item_id: item
 const callOff = ({ id, asGuest }: Bought) => call(stack, 'POST', `/orders/${id}/cancel`, {}, { headers: asGuest });
 const totalOf = ({ order, itemIds }: Bought, at: number): number =>
   order.items.find(({ id }: Json) => id === itemIds[at]).total;
+
+const timeline = async ({ id }: Bought): Promise<Json[]> => (await staff.get(`/orders/${id}/timeline`)).body.data;
+
+describe('the timeline tells of a cancellation', () => {
+  test('which units, what became of their money, and what ended with them', async () => {
+    const bought = await buy(stack, [{ quantity: 3 }, { quantity: 1 }], { payment: AUTHORIZED });
+    const prepared = done(
+      await staff.post(`/orders/${bought.id}/fulfillments`, { method: 'shipment', items: line(bought, 0) }),
+    );
+    const [unit, other] = [Math.floor(totalOf(bought, 0) / 3), totalOf(bought, 1)];
+    done(await cancel(bought, { items: line(bought, 0) }));
+    done(await cancel(bought, { items: line(bought, 1), refund: false }));
+    done(await cancel(bought, {}));
+    const entries = (await timeline(bought)).filter(({ type }) => type.includes('cancel'));
+    expect(entries.map(({ type }) => type)).toEqual(['order.units_canceled', 'order.units_canceled', 'order.canceled']);
+    expect(entries.map(({ details }) => details)).toMatchObject([
+      { items: line(bought, 0), waived_amount: unit },
+      { items: line(bought, 1), withheld_amount: other },
+      {
+        items: line(bought, 0, 2),
+        fulfillment_ids: [prepared.id],
+        waived_amount: bought.order.total - unit - other,
+      },
+    ]);
+  });
+
+  test('and everybody that the order has arrived, where what was left of it had', async () => {
+    const bought = await buy(stack, [{ quantity: 2 }]);
+    const sent = { method: 'digital', items: line(bought, 0) };
+    done(await staff.post(`/orders/${bought.id}/fulfillments`, sent));
+    expect(done(await cancel(bought, { items: line(bought, 0) })).status).toBe('completed');
+    expect((await eventsOf(stack, bought.id)).slice(-2)).toEqual(['order.units_canceled', 'order.delivered']);
+  });
+});
 
 describe('money that is to stay', () => {
   const lines = [

@@ -10,7 +10,7 @@ let staff: Asker;
 beforeAll(async () => {
   stack = await startStack();
   stack.provider.setWebhookMode('hold');
-  const permissions = ['orders:read', 'orders:write', 'fulfillments:write'];
+  const permissions = ['orders:read', 'orders:write', 'fulfillments:write', 'refunds:write'];
   staff = as(stack, (await createStaff(stack, permissions)).token);
 });
 afterEach(() => expectStockAgrees(stack));

@@ -24,7 +24,7 @@ let staff: Asker;
 beforeAll(async () => {
   stack = await startStack();
   stack.provider.setWebhookMode('hold');
-  clerk = await createStaff(stack, ['orders:read', 'orders:write', 'fulfillments:write']);
+  clerk = await createStaff(stack, PERMISSIONS);
   staff = as(stack, clerk.token);
 });
 afterEach(async () => {
@@ -33,6 +33,7 @@ afterEach(async () => {
 });
 afterAll(() => stack.close());
 
+const PERMISSIONS = ['orders:read', 'orders:write', 'fulfillments:write', 'refunds:write', 'inventory:write'];
 const OTHER = { reason: 'other' };
 const cancel = ({ id }: Bought, body: Json = OTHER, options = {}) => staff.post(`/orders/${id}/cancel`, body, options);
 const isRefund = ({ method, path }: { method: string; path: string }) => method === 'POST' && path === '/v1/refunds';
@@ -235,6 +236,27 @@ describe('under one key', () => {
       bought.id,
     ]);
     expect(rows).toEqual([{ canceled_quantity: 3 }]);
+  });
+
+  test('it is told who asks for the money right now, and all replies after it are the same', async () => {
+    const bought = await buy(stack, [{ quantity: 1 }]);
+    const key = randomUUID();
+    let letGo = () => {};
+    const closed = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    const { fired } = stack.payments.inject(isRefund, { hold_request: closed });
+    const asking = cancel(bought, OTHER, { key });
+    await fired;
+    const twin = await cancel(bought, OTHER, { key });
+    expect([twin.status, twin.body.code, twin.headers.get('retry-after')]).toEqual([409, 'idempotency_in_flight', '2']);
+    letGo();
+    const first = await asking;
+    expect(first.body).toMatchObject({ status: 'canceled', refunds: [{ status: 'succeeded' }] });
+    for (let retry = 0; retry < 2; retry += 1) {
+      const again = await cancel(bought, OTHER, { key });
+      expect([again.status, again.text]).toEqual([200, first.text]);
+    }
   });
 
   test('money whose fate is not known follows for certain: the order is canceled, the tick asks again', async () => {

@@ -1,6 +1,7 @@
 export { gatekeeper } from './gatekeeper.ts';
 export { identityAdminRoutes } from './admin-routes/index.ts';
 export { identityRoutes } from './routes/index.ts';
+export { accessGuards } from './queries/guards.ts';
 export { insertAccount } from './queries/accounts.ts';
 export { removeExpiredSessions, revokeSessionsOf } from './queries/sessions.ts';
 export { openSession, republishRevocations, tokensOf } from './service.ts';

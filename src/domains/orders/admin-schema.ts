@@ -59,14 +59,24 @@ export const AdminOrderDetail = AdminOrder.extend({
 }).meta({ id: 'AdminOrderDetail' });
 export type AdminOrderDetail = z.output<typeof AdminOrderDetail>;
 
-/** What happened: to the order, and in the ledger of its payments. `details` holds ids, codes, quantities and amounts. */
+/** Ids, codes, quantities and amounts. */
+const ChangeDetails = z.looseObject({
+  /** Units that were canceled, what was in preparation and ended with them, and money not taken or kept. */
+  items: z.array(z.object({ item_id: z.string(), quantity: z.int() })).optional(),
+  fulfillment_ids: z.array(z.string()).optional(),
+  waived_amount: money.optional(),
+  withheld_amount: money.optional(),
+});
+export type ChangeDetails = z.output<typeof ChangeDetails>;
+
+/** What happened: to the order, and in the ledger of its payments. */
 const OrderChange = z
   .object({
     id: z.string(),
     type: z.string(),
     actor_kind: z.enum(['guest', 'customer', 'staff', 'key', 'system']),
     actor_id: z.string().nullable(),
-    details: z.record(z.string(), z.unknown()),
+    details: ChangeDetails,
     created_at: timestamp,
   })
   .meta({ id: 'OrderChange' });

@@ -10,7 +10,7 @@ import { stockChanged } from '../inventory/index.ts';
 import { assertAccess, type Access } from './access.ts';
 import { orderState, requireUnchanged } from './queries/state.ts';
 import type { OrderState } from './rules/state.ts';
-import { insertChange } from './statements/change.ts';
+import { insertChange, type OrderChange } from './statements/change.ts';
 
 /** Who changes an order, under which key and in which request. */
 export interface Asked {
@@ -28,6 +28,8 @@ export interface OrderVerb {
   action: `${string}.${string}`;
   type: string;
   details: NonNullable<AuditEntry['details']>;
+  /** What the timeline says beside that. */
+  told?: OrderChange['details'];
   statements: Sql[];
 }
 
@@ -63,7 +65,7 @@ export async function changeOrder<Verb extends OrderVerb>(
   for (let tries = 0; tries < TRIES_MAX; tries += 1) {
     const state = await readState(deps, orderId, asked);
     const verb = plan(state);
-    const { action, type, details, resourceId } = verb;
+    const { action, type, details, told, resourceId } = verb;
     const resource = { type: 'order', id: orderId };
     try {
       await deps.db.commit(
@@ -71,7 +73,7 @@ export async function changeOrder<Verb extends OrderVerb>(
           ...claimStatements(claim, resourceId),
           ...requireUnchanged(state),
           ...verb.statements,
-          insertChange({ id: deps.ids.uuid(), orderId, type, actor, details }),
+          insertChange({ id: deps.ids.uuid(), orderId, type, actor, details: { ...details, ...told } }),
           auditEntry({ id: deps.ids.uuid(), actor, action, resource, details, requestId }),
         ],
         orderState(orderId),

@@ -11,6 +11,7 @@ import { ShipmentList } from '../fulfillment/index.ts';
 import { once } from '../../platform/http/idempotency.ts';
 import { askedBy } from './asked.ts';
 import { members } from './members.ts';
+import { settleCancellation } from './cancel.ts';
 import { cancelOwnOrder, getOrder, listOrders, mailOrderAccess } from './service.ts';
 import { CancelOrder, Order, OrderList, OrderLookup, OrderQuery } from './schema.ts';
 
@@ -101,7 +102,7 @@ export const orderRoutes = new Hono<AppEnv>()
       auth: 'optional',
       limit: 'order',
       replies: { 200: Order },
-      errors: ['not_found', 'illegal_transition', 'conflict'],
+      errors: ['not_found', 'illegal_transition', 'conflict', 'idempotency_in_flight'],
       headers,
       members,
     }),
@@ -116,7 +117,10 @@ export const orderRoutes = new Hono<AppEnv>()
           await cancelOwnOrder(c.get('deps'), id, askedBy(c, claim), token);
           return await show(c, id);
         },
-        () => show(c, id),
+        async (made) => {
+          await settleCancellation(c.get('deps'), made);
+          return await show(c, id);
+        },
       );
     },
   );

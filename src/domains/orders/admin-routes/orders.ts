@@ -18,7 +18,7 @@ import {
   OrderTimeline,
   TimelineQuery,
 } from '../admin-schema.ts';
-import { cancelOrder } from '../cancel.ts';
+import { cancelOrder, settleCancellation } from '../cancel.ts';
 import { askedBy } from '../asked.ts';
 import { members } from '../members.ts';
 
@@ -80,9 +80,10 @@ export const adminOrderRoutes = new Hono<AppEnv>()
     '/admin/orders/:id/cancel',
     operation({
       ...writing,
-      summary: 'Cancel an order or some of its units: stock is released and money goes back',
+      summary:
+        'Cancel an order or some of its units: stock is released and money goes back (refunds:write where it was taken, inventory:write without restock)',
       replies: { 200: AdminOrderDetail },
-      errors: ['illegal_transition', 'conflict', 'insufficient_stock'],
+      errors: ['illegal_transition', 'conflict', 'insufficient_stock', 'idempotency_in_flight'],
       members,
     }),
     params(Path),
@@ -95,7 +96,10 @@ export const adminOrderRoutes = new Hono<AppEnv>()
           await cancelOrder(c.get('deps'), id, askedBy(c, claim), { ...input, byBuyer: false });
           return await show(c, id);
         },
-        () => show(c, id),
+        async (made) => {
+          await settleCancellation(c.get('deps'), made);
+          return await show(c, id);
+        },
       );
     },
   );

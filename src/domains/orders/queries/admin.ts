@@ -1,7 +1,7 @@
 import { jsonTime, nothing, sql, type Sql } from '../../../platform/db/sql.ts';
 import { fulfillmentsOf } from '../../fulfillment/index.ts';
 import { hasFailedSince } from '../../payments/index.ts';
-import type { AdminOrderDetail, AdminOrderQuery, OrderNote, Refund } from '../admin-schema.ts';
+import type { AdminOrderDetail, AdminOrderQuery, ChangeDetails, OrderNote, Refund } from '../admin-schema.ts';
 import { orderById, orders, type OrderRow } from './orders.ts';
 
 /** Newest first; one row more than the page. */
@@ -72,7 +72,7 @@ export interface TimelineRow {
   type: string;
   actor_kind: 'guest' | 'customer' | 'staff' | 'key' | 'system';
   actor_id: string | null;
-  details: Record<string, unknown>;
+  details: ChangeDetails;
   created_at: string;
 }
 

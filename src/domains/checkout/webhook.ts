@@ -12,13 +12,13 @@ import {
   paymentOfEvent,
   reconcileAuthorized,
   reconcileRefunds,
+  returnLatePayment,
   storeWebhook,
   unappliedWebhooks,
   type PaymentRow,
   type ProviderName,
   type WebhookEvent,
 } from '../payments/index.ts';
-import { returnLatePayment } from './late-payment.ts';
 import { answerOf } from './rules.ts';
 import { resume } from './settle.ts';
 
@@ -47,8 +47,10 @@ async function apply(deps: Deps, payment: PaymentRow, event: WebhookEvent): Prom
   }
   const isRefund = event.type.includes('refund');
   if (order.status === 'failed') {
-    await returnLatePayment(deps, named);
-    return isRefund ? assertKnown(await reconcileRefunds(deps, named)) : undefined;
+    // What a bank took back is not given back once more.
+    if (event.dispute) await applyDispute(deps, named, event.dispute);
+    const isPaid = await returnLatePayment(deps, named);
+    return isPaid || isRefund ? assertKnown(await reconcileRefunds(deps, named)) : undefined;
   }
   if (event.dispute) return await applyDispute(deps, named, event.dispute);
   const isLearned = order.status !== 'pending' || (answerOf(order) === 'waiting' && !ENDS.test(event.type));

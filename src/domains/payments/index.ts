@@ -8,22 +8,20 @@ export {
   noteWebhookFailure,
   noteProviderState,
   paymentOfEvent,
-  recordReturn,
-  returnOf,
   removeAppliedWebhooks,
   removeUnappliedWebhooks,
   storeWebhook,
   unappliedWebhooks,
   type NewTransaction,
   type PaymentRow,
-  type Returned,
 } from './queries/payments.ts';
 export { PAYMENT_STATUSES, paymentState, type TransactionRow } from './rules.ts';
 export { paymentAdminRoutes } from './admin-routes.ts';
 export { insertRefund, openRequest } from './queries/requests.ts';
 export { hasFailedSince } from './queries/told.ts';
+export { returnLatePayment } from './late.ts';
 export { applyDispute, reconcileAuthorized, reconcileRefunds } from './told.ts';
 export { assertSettled, settleOpenRequests, settleRequest } from './requests.ts';
 export { assertManualAllowed, onlineProvider, type ProviderName } from './service.ts';
-export { outcomeOfRefund, type Outcome, type WebhookEvent } from './provider.ts';
+export type { Outcome, WebhookEvent } from './provider.ts';
 export { RefundReason } from './schema.ts';

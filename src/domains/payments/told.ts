@@ -37,11 +37,10 @@ async function reconcileRefund(
     if (status === 'succeeded') return;
     await write(deps, payment, { ...told, outcome: 'failure', event: 'payment.refund_failed' });
     deps.log.log('error', 'a refund failed after it had succeeded', namesOf(payment));
-  } else if (requestId === null) {
-    if (status === 'succeeded') await write(deps, payment, { ...told, outcome: 'success', event: 'payment.refunded' });
-  } else if (UUID.test(requestId)) {
-    // A late return of money has no request: its key is no id, and its own verb wrote it down.
+  } else if (requestId !== null && UUID.test(requestId)) {
     await settleRequest(deps, requestId);
+  } else if (status === 'succeeded') {
+    await write(deps, payment, { ...told, outcome: 'success', event: 'payment.refunded' });
   }
 }
 

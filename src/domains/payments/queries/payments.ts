@@ -38,37 +38,6 @@ export function appendTransaction(row: NewTransaction): Sql {
     on conflict (id) do nothing`;
 }
 
-export interface Returned {
-  /** With the provider's name of it. */
-  payment: PaymentRow & { provider_reference: string };
-  /** What had come through; amounts in minor units. */
-  came: Pick<NewTransaction, 'kind' | 'amount'>;
-  /** What took it back, under the provider's own id: should it fail after all, it is told under this. */
-  went: (Pick<NewTransaction, 'kind' | 'amount'> & { reference: string }) | null;
-  ids: { came: string; went: string };
-}
-
-export function returnOf(paymentId: string): Sql<{ id: string }> {
-  return sql<{ id: string }>`
-    select id from payment_transactions where payment_id = ${paymentId}::uuid and reason = 'order_failed' limit 1`;
-}
-
-/** All of it once, however often the same return is recorded; the payment row is the lock. */
-export function recordReturn({ payment, came, went, ids }: Returned): Sql[] {
-  const { id, provider_reference: reference } = payment;
-  const rows = [{ id: ids.came, reference, ...came }, ...(went ? [{ id: ids.went, ...went }] : [])];
-  return [
-    sql`
-      update payments set provider_reference = coalesce(provider_reference, ${reference}) where id = ${id}::uuid`,
-    sql`
-      insert into payment_transactions (id, payment_id, kind, outcome, amount, provider_reference, reason)
-      select r.id, ${id}::uuid, r.kind, 'success', r.amount, r.reference, 'order_failed'
-      from jsonb_to_recordset(${json(rows)}::jsonb) as r(id uuid, kind text, amount bigint, reference text)
-      where not exists (
-        select from payment_transactions t where t.payment_id = ${id}::uuid and t.reason = 'order_failed')`,
-  ];
-}
-
 /** What the provider told: its reference, and what the buyer must do next if anything. A settled payment drops its token. */
 export function noteProviderState(
   paymentId: string,

@@ -76,6 +76,59 @@ export function returnUndue({ requestId, refundId, paymentId, toldId }: UndueRet
     from opened join payments p on p.id = opened.payment_id`;
 }
 
+/** What marks the entry by which money came for an order that had failed. */
+const LATE = sql`reason = 'order_failed'`;
+
+/** Whether it is written down that the money of a failed order came. */
+export function lateEntryOf(paymentId: string): Sql<{ id: string }> {
+  return sql<{ id: string }>`
+    select id from payment_transactions where payment_id = ${paymentId}::uuid and ${LATE} limit 1`;
+}
+
+export interface LateMoney {
+  paymentId: string;
+  /** The provider's name of the payment. */
+  reference: string;
+  came: { id: string; kind: 'capture' | 'authorize'; amount: number };
+  /** Minor units that have not gone back yet; what a bank took back is left out here. */
+  left: number;
+  requestId: string;
+  refundId: string;
+}
+
+/**
+ * Money that came after its order had failed, once, however often it is told, and with it the request that gives it back.
+ * None of it is due: what else comes of the payment goes back as well. The payment row is the lock.
+ */
+export function recordLate({ paymentId, reference, came, left, requestId, refundId }: LateMoney): Sql[] {
+  const verb = came.kind === 'capture' ? 'refund' : 'void';
+  return [
+    sql`
+      update payments set provider_reference = coalesce(provider_reference, ${reference}), waived_amount = amount
+      where id = ${paymentId}::uuid`,
+    sql`
+      with came as (
+        insert into payment_transactions (id, payment_id, kind, outcome, amount, provider_reference, reason, actor)
+        select ${came.id}::uuid, ${paymentId}::uuid, ${came.kind}, 'success', ${came.amount}::bigint, ${reference},
+          'order_failed', 'provider'
+        where not exists (select from payment_transactions where payment_id = ${paymentId}::uuid and ${LATE})
+        returning payment_id
+      ), opened as (
+        insert into payment_transactions (id, payment_id, kind, outcome, amount, provider_reference, actor)
+        select ${requestId}::uuid, b.payment_id, ${verb}, 'request', ${left}::bigint - b.charged_back, ${reference},
+          'provider'
+        from came join payment_balances b on b.payment_id = came.payment_id
+        where ${left}::bigint > b.charged_back
+        returning id, payment_id, amount
+      ), leased as (
+        ${leaseRequest(sql`opened`)}
+      )
+      insert into refunds (id, order_id, payment_id, request_id, amount, reason)
+      select ${refundId}::uuid, p.order_id, p.id, opened.id, opened.amount, 'order_failed'
+      from opened join payments p on p.id = opened.payment_id where ${verb} = 'refund'`,
+  ];
+}
+
 export interface KnownRefund {
   reference: string;
   has_succeeded: boolean;

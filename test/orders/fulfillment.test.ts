@@ -4,7 +4,7 @@ import { as, auditOf, refusal, type Asker } from '../admin/fixture.ts';
 import { call, createSku, type Json } from '../support/shop.ts';
 import { createStaff } from '../support/staff.ts';
 import { startStack, type Stack } from '../support/stack.ts';
-import { buy, buySkus, BY_HAND, done, eventsOf, expectStockAgrees, STOCK, type Bought } from './fixture.ts';
+import { buy, buySkus, done, eventsOf, expectStockAgrees, STOCK, type Bought } from './fixture.ts';
 
 let stack: Stack;
 let staff: Asker;
@@ -87,19 +87,6 @@ describe('units leave', () => {
     expect(rest.parcels).toHaveLength(2);
     expect(await orderOf(bought)).toMatchObject({ status: 'confirmed', fulfillment_status: 'fulfilled' });
     done(await move(bought, rest, 'delivered'));
-    expect((await orderOf(bought)).status).toBe('completed');
-  });
-
-  test('to be picked up, once they are ready', async () => {
-    const bought = await buy(stack, [{ quantity: 1 }], { payment: BY_HAND });
-    const pickup = done(await fulfill(bought, { method: 'pickup' }));
-    expect(await move(bought, pickup, 'shipped')).toMatchObject({
-      status: 409,
-      body: { code: 'illegal_transition', from: 'pending', legal: ['ready_for_pickup', 'canceled'] },
-    });
-    done(await move(bought, pickup, 'ready_for_pickup'));
-    expect(await levelOf(bought.skuIds[0])).toEqual([STOCK - 1, 0]);
-    done(await move(bought, pickup, 'delivered'));
     expect((await orderOf(bought)).status).toBe('completed');
   });
 

@@ -53,13 +53,13 @@ export interface NewFulfillmentRow {
 function timesOf(status: FulfillmentStatus): Sql {
   switch (status) {
     case 'shipped':
-    case 'ready_for_pickup':
       return sql`, shipped_at = now()`;
     case 'delivered':
       return sql`, shipped_at = coalesce(shipped_at, now()), delivered_at = now()`;
     case 'canceled':
       return sql`, canceled_at = now()`;
     case 'pending':
+    case 'ready_for_pickup':
       return nothing;
   }
 }

@@ -9,7 +9,7 @@ type Moves = Readonly<Partial<Record<FulfillmentStatus, readonly FulfillmentStat
 /** Every move there is; a state without an entry is final. */
 export const FULFILLMENT_MOVES: Readonly<Record<Method, Moves>> = {
   shipment: { pending: ['shipped', 'canceled'], shipped: ['delivered'] },
-  pickup: { pending: ['ready_for_pickup', 'canceled'], ready_for_pickup: ['delivered'] },
+  pickup: { pending: ['ready_for_pickup', 'canceled'], ready_for_pickup: ['delivered', 'canceled'] },
   digital: { pending: ['delivered', 'canceled'] },
 };
 
@@ -22,7 +22,12 @@ export function initialStatuses(method: Method): FulfillmentStatus[] {
   return ['pending', ...fulfillmentMoves(method, 'pending').filter((status) => status !== 'canceled')];
 }
 
-/** Whether the units are off the shelf in this state. */
+/** Whether the units are off the shelf in this state: sent or collected. */
 export function hasLeft(status: FulfillmentStatus): boolean {
-  return status !== 'pending' && status !== 'canceled';
+  return status === 'shipped' || status === 'delivered';
+}
+
+/** Whether the units are set aside and still promised. */
+export function isWaiting(status: FulfillmentStatus): boolean {
+  return status === 'pending' || status === 'ready_for_pickup';
 }

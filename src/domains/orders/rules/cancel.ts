@@ -1,4 +1,5 @@
 import { AppError, illegalTransition } from '../../../platform/errors.ts';
+import { isWaiting } from '../../fulfillment/index.ts';
 import type { Demand } from '../../inventory/index.ts';
 import { allLeft, pickLines, type Picked } from './lines.ts';
 import { dueOf, settleLines, settleOrder, withhold, type MoneyLine, type RefundPlan } from './money.ts';
@@ -94,7 +95,7 @@ export function planCancel(state: OrderState, wish: CancelWish): CancelPlan {
   const lines = pickUnits(state, wish);
   const next = statusesOf(withCanceled(state, lines), state.fulfillments);
   const isWhole = next.status === 'canceled';
-  const inPreparation = state.fulfillments.filter(({ status }) => status === 'pending');
+  const inPreparation = state.fulfillments.filter(({ status }) => isWaiting(status));
   return {
     isWhole,
     next,

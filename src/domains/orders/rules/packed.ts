@@ -1,10 +1,11 @@
+import { isWaiting } from '../../fulfillment/index.ts';
 import type { Packed } from '../../inventory/index.ts';
 import { stockOf, type OrderState } from './state.ts';
 
 /** Stock that waits in fulfillments of a location and has not left. */
 export function packedStock({ fulfillments, items }: OrderState): Packed[] {
   return fulfillments.flatMap(({ status, location_id, items: lines }) => {
-    if (status !== 'pending' || location_id === null) return [];
+    if (!isWaiting(status) || location_id === null) return [];
     return lines.flatMap(({ item_id, quantity }) =>
       items
         .filter(({ id }) => id === item_id)

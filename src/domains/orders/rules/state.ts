@@ -1,4 +1,4 @@
-import type { FulfillmentStatus, Method } from '../../fulfillment/index.ts';
+import { isWaiting, type FulfillmentStatus, type Method } from '../../fulfillment/index.ts';
 import type { Demand } from '../../inventory/index.ts';
 import type { ProviderName } from '../../payments/index.ts';
 import type { FulfillmentProgress, OrderStatus } from './status.ts';
@@ -78,7 +78,7 @@ export interface Line {
 /** Units of a line that wait in a fulfillment which has not left. */
 function packedUnits({ fulfillments }: Pick<OrderState, 'fulfillments'>, itemId: string): number {
   return fulfillments
-    .filter(({ status }) => status === 'pending')
+    .filter(({ status }) => isWaiting(status))
     .flatMap(({ items }) => items)
     .reduce((sum, item) => sum + (item.item_id === itemId ? item.quantity : 0), 0);
 }

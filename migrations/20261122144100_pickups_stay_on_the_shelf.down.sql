@@ -1,0 +1,1 @@
+-- Which of the parcels had been pickups is not kept.

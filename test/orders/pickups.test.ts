@@ -1,0 +1,63 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { as, refusal, type Asker } from '../admin/fixture.ts';
+import type { Json } from '../support/shop.ts';
+import { createStaff } from '../support/staff.ts';
+import { startStack, type Stack } from '../support/stack.ts';
+import { buy, BY_HAND, done, eventsOf, expectStockAgrees, STOCK, type Bought } from './fixture.ts';
+
+let stack: Stack;
+let staff: Asker;
+beforeAll(async () => {
+  stack = await startStack();
+  staff = as(stack, (await createStaff(stack, ['orders:read', 'orders:write', 'fulfillments:write'])).token);
+});
+afterEach(() => expectStockAgrees(stack));
+afterAll(() => stack.close());
+
+const fulfill = ({ id }: Bought, body: Json) =>
+  staff.post(`/orders/${id}/fulfillments`, { method: 'shipment', ...body });
+const move = ({ id }: Bought, { id: fulfillment }: Json, status: string) =>
+  staff.patch(`/orders/${id}/fulfillments/${fulfillment}`, { status });
+const orderOf = async ({ id }: Bought): Promise<Json> => (await staff.get(`/orders/${id}`)).body;
+const line = ({ itemIds }: Bought, quantity: number) => ({ item_id: itemIds[0], quantity });
+
+/** On hand and promised, promises to confirmed orders included. */
+async function levelOf(skuId: string | undefined): Promise<[on_hand: number, reserved: number]> {
+  const { rows } = await stack.owner.query('select on_hand, reserved from stock_levels where sku_id = $1', [skuId]);
+  return [rows[0].on_hand, rows[0].reserved];
+}
+
+describe('units to be picked up', () => {
+  test('leave the shelf once somebody has collected them', async () => {
+    const bought = await buy(stack, [{ quantity: 1 }], { payment: BY_HAND });
+    const pickup = done(await fulfill(bought, { method: 'pickup' }));
+    expect(await move(bought, pickup, 'shipped')).toMatchObject({
+      status: 409,
+      body: { code: 'illegal_transition', from: 'pending', legal: ['ready_for_pickup', 'canceled'] },
+    });
+    expect(done(await move(bought, pickup, 'ready_for_pickup')).shipped_at).toBeNull();
+    expect(await levelOf(bought.skuIds[0])).toEqual([STOCK, 1]);
+    expect((await orderOf(bought)).fulfillment_status).toBe('unfulfilled');
+    const collected = { status: 'delivered', shipped_at: expect.any(String), delivered_at: expect.any(String) };
+    expect(done(await move(bought, pickup, 'delivered'))).toMatchObject(collected);
+    expect(await levelOf(bought.skuIds[0])).toEqual([STOCK - 1, 0]);
+    expect((await orderOf(bought)).status).toBe('completed');
+    expect((await eventsOf(stack, bought.id)).slice(-2)).toEqual(['order.fulfilled', 'order.delivered']);
+  });
+
+  test('that nobody comes for are taken back, or end with their order', async () => {
+    const bought = await buy(stack, [{ quantity: 3 }], { payment: BY_HAND });
+    const ready = { method: 'pickup', status: 'ready_for_pickup', items: [line(bought, 1)] };
+    const [first, second] = [done(await fulfill(bought, ready)), done(await fulfill(bought, ready))];
+    done(await move(bought, first, 'canceled'));
+    expect(await move(bought, first, 'delivered')).toMatchObject({ status: 409, body: { from: 'canceled' } });
+    expect(refusal(await fulfill(bought, { items: [line(bought, 3)] }))[0]).toBe(422);
+    const canceled = done(await staff.post(`/orders/${bought.id}/cancel`, { reason: 'other' }));
+    expect(canceled).toMatchObject({ status: 'canceled', payment_status: 'voided' });
+    expect(canceled.fulfillments.map(({ id, status }: Json) => [id, status])).toEqual([
+      [first.id, 'canceled'],
+      [second.id, 'canceled'],
+    ]);
+    expect(await levelOf(bought.skuIds[0])).toEqual([STOCK, 0]);
+  });
+});

@@ -58,6 +58,27 @@ describe('what is on hand', () => {
   });
 });
 
+test('a repeat whose first reply was lost answers the level that was changed, whatever is the first location by now', async () => {
+  const sku = await stocked(stack, 2);
+  const adjustment = { sku_id: sku.id, delta: 5, reason: 'received' };
+  const key = randomUUID();
+  const first = made(await clerk.post(ADJUSTMENTS, adjustment, { key }));
+  const keyed = async () =>
+    await stack.owner.query('select from idempotency_keys where key = $1 and body is not null', [key]);
+  await expect.poll(async () => (await keyed()).rowCount).toBe(1);
+  await stack.owner.query('update idempotency_keys set status = null, body = null where key = $1', [key]);
+  const location = await createLocation(clerk, { priority: -1000 });
+  try {
+    expect(made(await clerk.post(ADJUSTMENTS, adjustment, { key }))).toEqual(first);
+    expect(made(await clerk.post(ADJUSTMENTS, adjustment)).level).toMatchObject({
+      location_id: location.id,
+      on_hand: 5,
+    });
+  } finally {
+    made(await clerk.patch(`/stock-locations/${location.id}`, { priority: 90 }));
+  }
+});
+
 describe('a count below what is promised', () => {
   test('keeps the promises, owes the units, and names the orders it hits, the latest first', async () => {
     const sku = await stocked(stack, 6);
@@ -173,9 +194,10 @@ describe('refusals', () => {
     const reader = await createClerk(stack, ['inventory:read']);
     const adjustment = { sku_id: sku.id, delta: 4, reason: 'received' };
     expect((await reader.post(ADJUSTMENTS, adjustment)).body.code).toBe('forbidden');
-    expect(await auditOf(stack, sku.id)).toEqual([]);
+    const level = `${sku.id}/${sku.locationId}`;
+    expect(await auditOf(stack, level)).toEqual([]);
     made(await clerk.post(ADJUSTMENTS, adjustment));
-    expect(await auditOf(stack, sku.id)).toEqual([
+    expect(await auditOf(stack, level)).toEqual([
       { action: 'stock_levels.adjust', actor_id: clerk.id, details: { delta: 4, reason: 'received' } },
     ]);
   });

@@ -49,8 +49,8 @@ describe('every change of a level is in the ledger', () => {
     expect(told).toEqual([
       row('hold_released', [0, -1, 0], holdId, staff),
       row('hold', [0, 1, 0], holdId, staff),
-      row('received', [4, 0, -1], sku.id, staff),
-      row('count', [-4, 0, 1], sku.id, staff),
+      row('received', [4, 0, -1], `${sku.id}/${sku.locationId}`, staff),
+      row('count', [-4, 0, 1], `${sku.id}/${sku.locationId}`, staff),
       row('payment_failed', [0, -1, 0], declined.order_id, null),
       row('order_placed', [0, 1, 0], declined.order_id, null),
       row('order_placed', [0, 2, 0], placed.id, null),

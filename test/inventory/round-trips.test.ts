@@ -24,12 +24,17 @@ beforeAll(async () => {
 afterAll(() => stack.close());
 
 const own = () => ({ sku_id: sku.id });
+const at = () => ({ ...own(), location_id: sku.locationId });
 const routes: Record<string, [trips: number, run: () => Promise<Reply>]> = {
   'GET /admin/inventory': [1, () => clerk.get('/inventory')],
   'GET /admin/inventory/{sku_id}/{location_id}': [1, () => clerk.get(sku.path)],
   'PATCH /admin/inventory/{sku_id}/{location_id}': [1, () => clerk.patch(sku.path, { safety_stock: 1 })],
   'POST /admin/inventory/adjustments': [
     1,
+    () => clerk.post('/inventory/adjustments', { ...at(), delta: 1, reason: 'received' }),
+  ],
+  'POST /admin/inventory/adjustments, at the first location': [
+    2,
     () => clerk.post('/inventory/adjustments', { ...own(), delta: 1, reason: 'received' }),
   ],
   'POST /admin/inventory/transfers': [
@@ -51,7 +56,7 @@ const routes: Record<string, [trips: number, run: () => Promise<Reply>]> = {
   'GET /admin/stock-locations/{id}': [1, () => clerk.get(paths.location)],
   'PATCH /admin/stock-locations/{id}': [1, () => clerk.patch(paths.location, { name: 'Renamed' })],
   'GET /admin/reservations': [1, () => clerk.get('/reservations')],
-  'POST /admin/reservations': [1, () => clerk.post('/reservations', { ...own(), quantity: 1 })],
+  'POST /admin/reservations': [1, () => clerk.post('/reservations', { ...at(), quantity: 1 })],
   'GET /admin/reservations/{id}': [1, () => clerk.get(paths.hold)],
   'DELETE /admin/reservations/{id}': [1, () => clerk.remove(paths.hold)],
   'GET /admin/kits/{sku_id}': [1, () => clerk.get(paths.kit)],

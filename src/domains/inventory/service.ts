@@ -7,11 +7,19 @@ import { notFound } from '../../platform/errors.ts';
 import type { Change } from '../../platform/http/change.ts';
 import { claimStatements } from '../../platform/http/idempotency.ts';
 import { CATALOG_CACHE } from '../markets/index.ts';
+import { firstLocation } from './queries/levels.ts';
 import { becauseOf } from './queries/reserve.ts';
 
 /** Call it after a batch that moved stock is committed: products show what is left of them. */
 export function stockChanged(deps: Deps): void {
   invalidate(deps, CATALOG_CACHE);
+}
+
+/** The first location where none is named, null where there is none: asked for once, so that a batch and its repeat agree. */
+export async function locationOf(deps: Deps, named: string | undefined): Promise<string | null> {
+  if (named !== undefined) return named;
+  const [[first]] = await deps.db.read(firstLocation);
+  return first?.id ?? null;
 }
 
 /** Who changes something, in which request and under which key. */

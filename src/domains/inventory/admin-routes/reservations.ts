@@ -22,7 +22,7 @@ import { ensureLevel, requireLocation, requireStocked } from '../queries/levels.
 import { releaseHold, releaseOverdueOf } from '../queries/release.ts';
 import { becauseOf, lockLevels } from '../queries/reserve.ts';
 import { NewHold, Reservation, ReservationList, ReservationQuery } from '../schema.ts';
-import { changeByStaff } from '../service.ts';
+import { changeByStaff, locationOf } from '../service.ts';
 
 const tag = 'Inventory';
 const Path = z.object({ id: uuid });
@@ -41,21 +41,22 @@ async function read(c: AppContext, id: string, status: 200 | 201 = 200) {
 }
 
 function hold(c: AppContext, input: NewHold) {
-  const { sku_id, location_id, quantity } = input;
+  const { sku_id, quantity } = input;
   const run = async (on: Change) => {
     const { id } = on;
     const change = { ...on, actor: c.get('actor') };
+    const locationId = await locationOf(c.get('deps'), input.location_id);
     const resource = { type: 'reservation', id };
     const described = { action: 'reservations.create', resource, details: { sku_id, quantity } } as const;
     const statements = [
       requireStocked(sku_id),
-      requireLocation(location_id),
-      ensureLevel(sku_id, location_id),
+      requireLocation(locationId),
+      ensureLevel(sku_id, locationId),
       lockLevels([{ sku_id, quantity }]),
       becauseOf('hold_expired'),
       releaseOverdueOf([{ sku_id, quantity }]),
       becauseOf('hold', id, subjectOf(change.actor)),
-      insertHold(id, input),
+      insertHold(id, input, locationId),
     ];
     return await show(c, await changeByStaff(c.get('deps'), change, described, statements, reservationById(id)), 201);
   };

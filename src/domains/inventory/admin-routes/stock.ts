@@ -19,7 +19,7 @@ import {
   type AdjustedRow,
 } from '../queries/levels.ts';
 import { AdjustedLevel, Adjustment, MovementQuery, StockMovementList, Transfer, Transferred } from '../schema.ts';
-import { changeByStaff } from '../service.ts';
+import { changeByStaff, locationOf } from '../service.ts';
 
 const tag = 'Inventory';
 const Cursor = z.tuple([z.string().regex(/^\d{1,15}$/)]);
@@ -30,24 +30,24 @@ function showAdjusted(c: AppContext, { short_orders, ...level }: AdjustedRow) {
 
 function adjust(c: AppContext, input: Adjustment) {
   const { sku_id, location_id, reason } = input;
+  const deps = c.get('deps');
   const run = async (claim: Claim | null) => {
     const change = { actor: c.get('actor'), claim, requestId: c.get('record').requestId };
-    const resource = { type: 'stock_level', id: sku_id };
+    const locationId = await locationOf(deps, location_id);
+    const resource = { type: 'stock_level', id: `${sku_id}/${locationId ?? ''}` };
     const statements = [
       requireStocked(sku_id),
-      requireLocation(location_id),
-      ensureLevel(sku_id, location_id),
-      adjustLevel(input),
+      requireLocation(locationId),
+      ensureLevel(sku_id, locationId),
+      adjustLevel(input, locationId),
     ];
     const details = input.set === undefined ? { delta: input.delta ?? 0, reason } : { set: input.set, reason };
     const described = { action: 'stock_levels.adjust', resource, reason, details } as const;
-    return showAdjusted(
-      c,
-      await changeByStaff(c.get('deps'), change, described, statements, adjustedLevel(sku_id, location_id)),
-    );
+    return showAdjusted(c, await changeByStaff(deps, change, described, statements, adjustedLevel(sku_id, locationId)));
   };
-  const current = async () => {
-    const [[row]] = await c.get('deps').db.read(adjustedLevel(sku_id, location_id));
+  const current = async (resourceId: string) => {
+    const locationId = await locationOf(deps, resourceId.split('/')[1]);
+    const [[row]] = await deps.db.read(adjustedLevel(sku_id, locationId));
     if (!row) throw notFound('stock level', 'sku_id');
     return showAdjusted(c, row);
   };

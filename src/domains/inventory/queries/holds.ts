@@ -1,7 +1,6 @@
 import { nothing, sql, type Sql } from '../../../platform/db/sql.ts';
 import type * as z from 'zod';
 import type { NewHold, Reservation, ReservationQuery } from '../schema.ts';
-import { chosenLocation } from './levels.ts';
 
 export type ReservationRow = z.output<typeof Reservation>;
 
@@ -26,11 +25,12 @@ export function reservationById(id: string): Sql<ReservationRow> {
 }
 
 /** Units for a while; aborts when fewer are free at the location. */
-export function insertHold(id: string, { sku_id, location_id, quantity, expires_in, note }: NewHold): Sql {
+export function insertHold(id: string, hold: Omit<NewHold, 'location_id'>, locationId: string | null): Sql {
+  const { sku_id, quantity, expires_in, note } = hold;
   return sql`
     with held as (
       update stock_levels l set reserved = l.reserved + ${quantity}::int
-      where l.sku_id = ${sku_id}::uuid and l.location_id = ${chosenLocation(location_id)}
+      where l.sku_id = ${sku_id}::uuid and l.location_id = ${locationId}::uuid
         and l.on_hand + l.backorder_limit - l.safety_stock - l.reserved >= ${quantity}::int
         and exists (select from stock_locations o where o.id = l.location_id and o.active)
       returning l.sku_id, l.location_id

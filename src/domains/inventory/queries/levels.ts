@@ -34,15 +34,12 @@ export function levelPage(query: LevelQuery, after: readonly [string, string] | 
   );
 }
 
-/** Where a request names no location, the first one there is. */
-export function chosenLocation(locationId: string | undefined): Sql {
-  return locationId === undefined
-    ? sql`(select id from stock_locations where active order by priority, id limit 1)`
-    : sql`${locationId}::uuid`;
-}
+/** Where units are when a request names no location. */
+export const firstLocation: Sql<{ id: string }> = sql<{ id: string }>`
+  select id from stock_locations where active order by priority, id limit 1`;
 
-export function levelOf(skuId: string, locationId: string | undefined): Sql<LevelRow> {
-  return levels(sql`l.sku_id = ${skuId}::uuid and l.location_id = ${chosenLocation(locationId)}`, nothing);
+export function levelOf(skuId: string, locationId: string): Sql<LevelRow> {
+  return levels(sql`l.sku_id = ${skuId}::uuid and l.location_id = ${locationId}::uuid`, nothing);
 }
 
 /** Aborts unless the SKU is there and has stock itself; it is made no kit before the batch is done. */
@@ -55,29 +52,29 @@ export function requireStocked(skuId: string): Sql {
     from (select 1) always left join (select id from skus where id = ${skuId}::uuid for key share) s on true`;
 }
 
-export function requireLocation(locationId: string | undefined, param = 'location_id'): Sql {
+export function requireLocation(locationId: string | null, param = 'location_id'): Sql {
   return sql`
-    select require(exists (select from stock_locations where id = ${chosenLocation(locationId)}), 'not_found',
+    select require(exists (select from stock_locations where id = ${locationId}::uuid), 'not_found',
       jsonb_build_object('param', ${param}::text, 'message', 'No such stock location.'))`;
 }
 
 /** Makes the level when there is none yet, so that the change after it finds a row to lock. */
-export function ensureLevel(skuId: string, locationId: string | undefined): Sql {
+export function ensureLevel(skuId: string, locationId: string | null): Sql {
   return sql`
     insert into stock_levels (sku_id, location_id, on_hand)
-    values (${skuId}::uuid, ${chosenLocation(locationId)}, 0) on conflict do nothing`;
+    values (${skuId}::uuid, ${locationId}::uuid, 0) on conflict do nothing`;
 }
 
 /**
  * A count or a change of what is on hand. Units that are promised and not there any more become the shortfall in the same
  * statement: promises are kept, and seen to be short. Aborts below zero.
  */
-export function adjustLevel({ sku_id, location_id, set, delta }: Adjustment): Sql {
+export function adjustLevel({ sku_id, set, delta }: Adjustment, locationId: string | null): Sql {
   const target = set === undefined ? sql`l.on_hand + ${delta}::int` : sql`${set}::int`;
   return sql`
     with k as (
       select l.sku_id, l.location_id, ${target} as on_hand from stock_levels l
-      where l.sku_id = ${sku_id}::uuid and l.location_id = ${chosenLocation(location_id)} for update
+      where l.sku_id = ${sku_id}::uuid and l.location_id = ${locationId}::uuid for update
     ),
     adjusted as (
       update stock_levels l set on_hand = k.on_hand,
@@ -113,7 +110,7 @@ const promisedUnits = sql`
  * The level, and the orders that were told nothing of what is missing: holds by hand give way first and are not named, then
  * the latest promises.
  */
-export function adjustedLevel(skuId: string, locationId: string | undefined): Sql<AdjustedRow> {
+export function adjustedLevel(skuId: string, locationId: string | null): Sql<AdjustedRow> {
   return sql<AdjustedRow>`
     select ${columns}, coalesce((
       select jsonb_agg(jsonb_build_object('order_id', k.order_id, 'number', orders.number,
@@ -126,7 +123,7 @@ export function adjustedLevel(skuId: string, locationId: string | undefined): Sq
       ) k join orders on orders.id = k.order_id
       where k.quantity > 0 and k.before < k.short), '[]'::jsonb) as short_orders
     from ${tables}
-    where l.sku_id = ${skuId}::uuid and l.location_id = ${chosenLocation(locationId)}`;
+    where l.sku_id = ${skuId}::uuid and l.location_id = ${locationId}::uuid`;
 }
 
 /** Only units that are promised to nobody may leave; both levels are locked in the one order first. */

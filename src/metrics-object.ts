@@ -9,12 +9,14 @@ import { addDelta, emptyTotals, runtimeGauges, toFamilies, type Totals } from '.
 import { CommitLog } from './platform/telemetry/metrics/commit-log.ts';
 import { systemClock } from './platform/clock.ts';
 import { currencyExponent } from './platform/money.ts';
+import type { MetricName } from './platform/telemetry/names.ts';
 
 /** Milliseconds in which batches of several isolates share one commit. */
 const GROUP_MS = 20;
 const SOURCES_MAX = 10_000;
 const nowMs = (): number => systemClock.now().getTime();
 const DAY_MS = 86_400_000;
+const LAST_SUCCESS: MetricName = 'ecommerce_tick_last_success_timestamp_seconds';
 
 /** Known without the clockwork: alerts must tell a shop whose clockwork never ran from no shop at all. */
 function buildGauge(env: object): Record<string, number> {
@@ -103,9 +105,13 @@ export class MetricsAggregator extends DurableObject {
     await this.commitSoon();
   }
 
-  /** All of them, once a minute: one that is missing has ended. Kept in the snapshot, so that an eviction ends none. */
+  /**
+   * All of them, once a minute: one that is missing has ended, but the last success, which is only there after one. Kept in
+   * the snapshot, so that an eviction ends none.
+   */
   setGauges(gauges: Record<string, number>): void {
-    this.totals.gauges = gauges;
+    const { [LAST_SUCCESS]: last } = this.totals.gauges;
+    this.totals.gauges = { ...(last !== undefined && { [LAST_SUCCESS]: last }), ...gauges };
     this.commitNow();
     this.snapshot();
   }

@@ -14,6 +14,7 @@ import { startRecord } from './platform/telemetry/record.ts';
 import { toTaskSpan } from './platform/telemetry/trace/root.ts';
 import { unixSeconds } from './platform/clock.ts';
 import type { Deps } from './platform/deps.ts';
+import type { TickStep } from './platform/telemetry/log.ts';
 
 /** Where the tick leaves its gauges. */
 interface Gauges {
@@ -23,35 +24,51 @@ interface Gauges {
 /** What a tick needs of a cron's context or an alarm's. */
 type Execution = Pick<ExecutionContext, 'waitUntil' | 'passThroughOnException'>;
 
-/** The clockwork, once a minute: idempotent, and harmless when two of them overlap. */
-async function tick(deps: Deps, gauges: Gauges): Promise<void> {
-  const settled = await settleUnattended(deps);
-  const requests = await settleOpenRequests(deps);
-  const webhooks = await applyStoredWebhooks(deps);
-  const delivered = await drainOutbox(deps);
+/** The clockwork, once a minute: idempotent, and harmless when two of them overlap. Answers the faults of its steps. */
+async function tick(deps: Deps, gauges: Gauges): Promise<unknown[]> {
+  const faults: unknown[] = [];
+  // A step that fails is told at once and keeps no other from being done.
+  const done = async <Result>(step: TickStep, work: () => Promise<Result>): Promise<Result | null> => {
+    try {
+      return await work();
+    } catch (error) {
+      faults.push(error);
+      deps.log.log('error', 'tick failed', { step, cause: describeCause(error) });
+      return null;
+    }
+  };
+  const fields = {
+    orders_settled: await done('orders', () => settleUnattended(deps)),
+    payment_requests_settled: await done('payment_requests', () => settleOpenRequests(deps)),
+    webhooks_applied: await done('webhooks', () => applyStoredWebhooks(deps)),
+    events_delivered: await done('events', () => drainOutbox(deps)),
+    reservations_released: await done('reservations', () => releaseReservations(deps)),
+  };
+  await done('revocations', () => republishRevocations(deps));
+  await done('gauges', () => sampleGauges(deps, gauges, faults.length === 0));
+  // Last: what is only tidying must not keep anything else from being done.
+  const removed = await done('clean_up', () => removeOldRows(deps));
+  if (faults.length > 0) return faults;
+  deps.log.log('info', 'tick', { ...fields, rows_removed: removed, db_round_trips: deps.trips.db });
+  return faults;
+}
+
+/** Answers how many reservations were let go. */
+async function releaseReservations(deps: Deps): Promise<number> {
   const [, freed] = await deps.db.writeResent(becauseOf('hold_expired'), releaseAllOverdue);
   if (freed.length > 0) stockChanged(deps);
-  await republishRevocations(deps);
+  return freed.reduce((sum, { reservations }) => sum + reservations, 0);
+}
+
+async function sampleGauges(deps: Deps, gauges: Gauges, isSuccess: boolean): Promise<void> {
   const [[sampled]] = await deps.db.read(gaugeRow);
-  await gauges.setGauges({
-    ...sampled,
-    ecommerce_tick_last_success_timestamp_seconds: unixSeconds(deps.clock),
-  });
-  // Last: what is only tidying must not keep anything else from being done.
-  const removed = await removeOldRows(deps);
-  deps.log.log('info', 'tick', {
-    orders_settled: settled,
-    payment_requests_settled: requests,
-    webhooks_applied: webhooks,
-    events_delivered: delivered,
-    rows_removed: removed,
-    db_round_trips: deps.trips.db,
-  });
+  const success = { ecommerce_tick_last_success_timestamp_seconds: unixSeconds(deps.clock) };
+  await gauges.setGauges({ ...sampled, ...(isSuccess && success) });
 }
 
 /**
  * A tick as the cron runs it: a trace of its own, always sampled since it is one a minute, whose ids are in each of its
- * log lines. Rejects when the tick fails, for the platform to count it.
+ * log lines. Rejects with the first fault when a step of it fails, for the platform to count it.
  */
 export async function runTick(runtime: Runtime, env: object, execution: Execution): Promise<void> {
   const record = startRecord(runtime.ids.uuid(), undefined);
@@ -61,12 +78,7 @@ export async function runTick(runtime: Runtime, env: object, execution: Executio
   const faults: unknown[] = [];
   const work = async (spanId: string | null) => {
     record.spanId = spanId ?? record.spanId;
-    try {
-      await tick(deps, aggregatorOf(env));
-    } catch (error) {
-      faults.push(error);
-      log.log('error', 'tick failed', { cause: describeCause(error) });
-    }
+    faults.push(...(await tick(deps, aggregatorOf(env))));
   };
   const startedAtMs = runtime.clock.now().getTime();
   if (runtime.tracing) await runtime.tracing.run(record, execution, work);

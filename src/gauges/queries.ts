@@ -20,7 +20,7 @@ export const gaugeRow: Sql<GaugeRow> = sql<GaugeRow>`
     (select coalesce(extract(epoch from now() - min(created_at)), 0)::float8 from outbox_events
      where delivered_at is null and dead_at is null) as ecommerce_outbox_oldest_seconds,
     (select count(*)::int from outbox_events where dead_at is not null) as ecommerce_outbox_dead,
-    (select coalesce(sum(quantity), 0)::int from reservations where committed_at is null) as ecommerce_stock_reserved_units,
+    (select coalesce(sum(quantity), 0)::float8 from reservations where committed_at is null) as ecommerce_stock_reserved_units,
     (select count(*)::int from skus s where s.status = 'active'
        and (select a.quantity from sku_availability a where a.sku_id = s.id) = 0) as ecommerce_stock_out_skus,
     (select count(*)::int from reservations

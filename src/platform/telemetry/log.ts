@@ -7,6 +7,17 @@ export type Level = (typeof LEVELS)[number];
 
 type Optional<Table> = { readonly [Name in keyof Table]?: Table[Name] | null | undefined };
 
+/** What the clockwork does, one after the other. */
+export type TickStep =
+  | 'orders'
+  | 'payment_requests'
+  | 'webhooks'
+  | 'events'
+  | 'reservations'
+  | 'revocations'
+  | 'gauges'
+  | 'clean_up';
+
 /** Every field of the log: no other name compiles, and no value but numbers, words of a closed list and Loggable text. */
 export type LogFields = Optional<{
   trace_id: Loggable;
@@ -36,7 +47,9 @@ export type LogFields = Optional<{
   payment_requests_settled: number;
   webhooks_applied: number;
   events_delivered: number;
+  reservations_released: number;
   rows_removed: number;
+  step: TickStep;
   attempts: number;
   mail_template: Loggable;
   spans: number;

@@ -5,22 +5,29 @@ import { stockedDemand, type Demand } from './reserve.ts';
 const settledShortfall = sql`
   shortfall = least(l.shortfall, greatest(l.reserved - k.quantity - l.on_hand - l.backorder_limit, 0))`;
 
+/** A level that has more to offer now, and how many reservations that was. */
+interface Freed {
+  sku_id: string;
+  reservations: number;
+}
+
 /** `ended` holds reservations that were deleted; their levels are locked in the one order and given back: a row for each. */
-function giveBack(ended: Sql): Sql<{ sku_id: string }> {
-  return sql<{ sku_id: string }>`
+function giveBack(ended: Sql): Sql<Freed> {
+  return sql<Freed>`
     with ended as (${ended}),
     summed as (
-      select sku_id, location_id, sum(quantity)::int as quantity from ended group by sku_id, location_id
+      select sku_id, location_id, sum(quantity)::int as quantity, count(*)::int as reservations
+      from ended group by sku_id, location_id
     ),
     k as (
-      select l.sku_id, l.location_id, s.quantity
+      select l.sku_id, l.location_id, s.quantity, s.reservations
       from stock_levels l join summed s on s.sku_id = l.sku_id and s.location_id = l.location_id
       order by l.sku_id, l.location_id
       for update of l
     )
     update stock_levels l set reserved = l.reserved - k.quantity, ${settledShortfall}
     from k where k.sku_id = l.sku_id and k.location_id = l.location_id
-    returning l.sku_id`;
+    returning l.sku_id, k.reservations`;
 }
 
 /** The promised units go back on offer. Run again it finds no reservation and changes nothing. */
@@ -41,7 +48,7 @@ const RELEASED_MAX = 500;
  * Only what is promised to nobody who may still pay: holds by hand, and what a failed or canceled order did not let go of.
  * Units of a pending order stay however old they are, since its payment may be in doubt: its settlement lets them go.
  */
-function releaseOverdue(filter: Sql): Sql<{ sku_id: string }> {
+function releaseOverdue(filter: Sql): Sql<Freed> {
   return giveBack(sql`
     delete from reservations where id in (
       select r.id from reservations r left join orders o on o.id = r.order_id
@@ -57,8 +64,8 @@ export function releaseOverdueOf(demand: readonly Demand[]): Sql {
   return releaseOverdue(sql`and r.sku_id in (select sku_id from (${stockedDemand(demand)}) wanted)`);
 }
 
-/** The tick's turn: a row for each level that has more to offer now. */
-export const releaseAllOverdue: Sql<{ sku_id: string }> = releaseOverdue(nothing);
+/** The tick's turn. */
+export const releaseAllOverdue: Sql<Freed> = releaseOverdue(nothing);
 
 /** The order is confirmed: its units stay promised until their parcel leaves. Harmless to run twice. */
 export function commitReserved(orderId: string): Sql {

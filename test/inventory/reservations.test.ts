@@ -92,14 +92,18 @@ describe('a hold by hand', () => {
 describe('a hold that is over', () => {
   test('is let go by the tick', async () => {
     const sku = await stocked(stack, 3);
+    const told = () => stack.logs().findLast(({ msg }) => msg === 'tick');
     await hold(sku.id, 2);
+    await hold(sku.id, 1);
     await tick(stack);
-    expect(await levelRow(stack, sku.id, sku.locationId)).toMatchObject({ reserved: 2 });
+    expect(told()).toMatchObject({ reservations_released: 0 });
+    expect(await levelRow(stack, sku.id, sku.locationId)).toMatchObject({ reserved: 3 });
     await expire(sku.id);
     await tick(stack);
+    expect(told()).toMatchObject({ reservations_released: 2 });
     expect(await levelRow(stack, sku.id, sku.locationId)).toMatchObject({ reserved: 0 });
     const [last] = made(await clerk.get(`/inventory/movements?sku_id=${sku.id}`)).data;
-    expect(last).toMatchObject({ reserved_delta: -2, reason: 'hold_expired', actor: null });
+    expect(last).toMatchObject({ reserved_delta: -3, reason: 'hold_expired', actor: null });
   });
 
   test('is let go by whoever asks for that SKU next, order or hold, and by no read', async () => {
@@ -124,10 +128,13 @@ describe('a hold that is over', () => {
     const sku = await stocked(stack, 2);
     const cart = await readyCart(stack, [{ sku_id: sku.id, quantity: 2 }]);
     const waiting = made(await placeOrder(stack, cart.id, pay('tok_requires_action')));
+    const promised = async () => made(await clerk.get(`/reservations?order_id=${waiting.id}`)).data;
     await expire(sku.id);
+    expect(await promised()).toMatchObject([{ quantity: 2, committed_at: null, expires_at: null }]);
     await tick(stack);
     expect(await levelRow(stack, sku.id, sku.locationId)).toMatchObject({ reserved: 2 });
     await stack.owner.query(`update orders set status = 'failed' where id = $1`, [waiting.id]);
+    expect(await promised()).toMatchObject([{ expires_at: expect.any(String) }]);
     await tick(stack);
     expect(await levelRow(stack, sku.id, sku.locationId)).toMatchObject({ reserved: 0 });
   });

@@ -139,7 +139,7 @@ export const LocationPatch = z.strictObject({
 });
 export type LocationPatch = z.output<typeof LocationPatch>;
 
-/** Units promised to an order, or held by hand until `expires_at`. */
+/** Units promised to an order, or held by hand until `expires_at`: null while a payment is under way, and once confirmed. */
 export const Reservation = z
   .object({
     id: z.string(),

@@ -4,10 +4,12 @@ import type { NewHold, Reservation, ReservationQuery } from '../schema.ts';
 
 export type ReservationRow = z.output<typeof Reservation>;
 
+/** Units of an order whose payment is under way have no end: see `releaseOverdue`. */
 function reservations(where: Sql, tail: Sql): Sql<ReservationRow> {
   return sql<ReservationRow>`
-    select r.id, r.sku_id, r.location_id, r.quantity, r.order_id, r.note, r.committed_at, r.expires_at, r.created_at
-    from reservations r where ${where} ${tail}`;
+    select r.id, r.sku_id, r.location_id, r.quantity, r.order_id, r.note, r.committed_at,
+      case when o.status is distinct from 'pending' then r.expires_at end as expires_at, r.created_at
+    from reservations r left join orders o on o.id = r.order_id where ${where} ${tail}`;
 }
 
 export function reservationPage(query: ReservationQuery, after: string | null): Sql<ReservationRow> {

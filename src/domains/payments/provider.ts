@@ -65,6 +65,8 @@ export function outcomeOfRefund({ reference, status }: ProviderRefund): RequestO
 
 /** A payment service, in the shape of Stripe's PaymentIntents. Calls are made outside any transaction and never throw. */
 export interface PaymentProvider {
+  /** Why it cannot take this many minor units of a currency, whoever pays; null when it can. */
+  unpayable(amount: number, currency: string): 'currency' | 'amount' | null;
   /** Idempotent by `paymentId`: repeated, it answers what the first call did. */
   pay(charge: Charge): Promise<Outcome>;
   /** The state now, by the provider's own reference. */

@@ -57,6 +57,15 @@ export function onlineProvider(deps: Deps, name: ProviderName): PaymentProvider 
   return provider;
 }
 
+/** Before anything is written. Throws provider_unavailable for a currency, validation_failed for a total in minor units. */
+export function assertPayable(provider: PaymentProvider, total: number, currency: string): void {
+  const wrong = total === 0 ? null : provider.unpayable(total, currency);
+  if (wrong === 'currency') throw unavailable();
+  if (wrong !== 'amount') return;
+  const message = `This provider takes ${currency} in whole tens of its smallest unit only, and ${total} is none.`;
+  throw new AppError('validation_failed', message, { param: 'total', members: { total, currency } });
+}
+
 /** Bank transfer and cash on delivery: no outside call, and each market decides whether it takes them. */
 export function assertManualAllowed(market: { manual_payments: boolean }): void {
   if (!market.manual_payments) throw unavailable();

@@ -15,12 +15,10 @@ import {
   REFUNDS_PAGE,
   WEBHOOK_TOLERANCE_S,
 } from './intents.ts';
+import { unpayable } from './stripe-units.ts';
 
 /** Replies and events have the shapes of this version, whatever version the account is set to. */
 export const STRIPE_API_VERSION = '2026-10-28.endive';
-
-/** Stripe counts these in hundredths that they do not have: https://docs.stripe.com/currencies#special-cases */
-const UNUSUAL_UNITS = new Set(['ISK', 'UGX']);
 
 export interface StripeOptions {
   /** https://api.stripe.com, or whoever speaks as it does. */
@@ -99,10 +97,10 @@ export function createStripeProvider(options: StripeOptions, clock: Clock, trips
   }
 
   return {
+    unpayable,
     pay: async (charge) => {
-      if (UNUSUAL_UNITS.has(charge.currency)) {
-        return { status: 'declined', reference: null, reason: 'currency_not_supported' };
-      }
+      const wrong = unpayable(charge.amount, charge.currency);
+      if (wrong) return { status: 'declined', reference: null, reason: `${wrong}_not_supported` };
       const params = paramsOf(charge, options.returnUrl);
       const idempotency = { idempotencyKey: charge.paymentId };
       return await call((client) => client.paymentIntents.create(params, idempotency), readChargeReply);

@@ -61,6 +61,7 @@ export function createTestProvider(options: TestProviderOptions, clock: Clock, t
   }
 
   return {
+    unpayable: () => null,
     pay: (charge) =>
       call('/v1/payment_intents', {
         form: {

@@ -1,5 +1,6 @@
 import { json, sql, type Sql } from '../../../platform/db/sql.ts';
 import { emitEventsFrom } from '../../events/index.ts';
+import { IN_TENS } from '../providers/stripe-units.ts';
 import { PAYMENT_MOVES, PAYMENT_STATUSES, type PaymentMove } from '../rules.ts';
 import type { ProviderName } from '../service.ts';
 
@@ -88,7 +89,10 @@ export function openRequest({ id, resultId, paymentId, kind, amount, actor }: Ne
         require(${isAllowed(kind)}, 'illegal_transition', jsonb_build_object('message', 'The payment does not take this now.',
           'members', jsonb_build_object('from', b.status, 'legal', ${legalMoves}))),
         require(coalesce(${amount}::bigint, ${left}) <= ${left}, 'validation_failed', jsonb_build_object('param', 'amount',
-          'message', format('At most %s is left.', ${left}), 'members', jsonb_build_object('left', ${left})))
+          'message', format('At most %s is left.', ${left}), 'members', jsonb_build_object('left', ${left}))),
+        require(${kind} = 'void' or p.provider <> 'stripe' or p.currency <> all(${IN_TENS}::text[])
+          or coalesce(${amount}::bigint, ${left}) % 10 = 0, 'validation_failed', jsonb_build_object('param', 'amount',
+          'message', format('Stripe takes %s in whole tens of its smallest unit only.', p.currency)))
       from (select 1) always
       left join payments p on p.id = ${paymentId}::uuid
       left join payment_balances b on b.payment_id = p.id`,

@@ -21,19 +21,22 @@ async function filledCart(): Promise<string> {
 }
 
 describe('once a minute', () => {
-  test('done keys of more than a day are removed; one in flight never, and a younger one not yet', async () => {
-    const insert = (key: string, state: string, age: string) =>
+  test('keys told more than a day ago are removed; untold ones after 90 days, and those in flight never', async () => {
+    const insert = (key: string, state: string, age: string, body: string | null = null, toldAge = age) =>
       stack.owner.query(
-        `insert into idempotency_keys (scope, key, request_hash, state, attempt, lease_until, created_at)
-         values ('test', $1, 'hash', $2, $3, now(), now() - $4::interval)`,
-        [key, state, randomUUID(), age],
+        `insert into idempotency_keys (scope, key, request_hash, state, attempt, lease_until, created_at, body)
+         values ('test', $1, 'hash', $2, $3, now() - $4::interval, now() - $5::interval, $6)`,
+        [key, state, randomUUID(), toldAge, age, body],
       );
-    await insert('old and done', 'done', '24 hours 1 minute');
-    await insert('young and done', 'done', '23 hours 59 minutes');
-    await insert('old and in doubt', 'in_flight', '30 days');
+    await insert('told long ago', 'done', '24 hours 1 minute', 'sealed');
+    await insert('told just now', 'done', '48 hours', 'sealed', '23 hours 59 minutes');
+    await insert('told young', 'done', '23 hours 59 minutes', 'sealed');
+    await insert('untold', 'done', '89 days 23 hours');
+    await insert('untold, forgotten', 'done', '90 days 1 minute');
+    await insert('in flight', 'in_flight', '100 days');
     await tick();
     const { rows } = await stack.owner.query(`select key from idempotency_keys where scope = 'test' order by key`);
-    expect(rows.map(({ key }) => key)).toEqual(['old and in doubt', 'young and done']);
+    expect(rows.map(({ key }) => key)).toEqual(['in flight', 'told just now', 'told young', 'untold']);
   });
 
   test('carts that nobody came back to are removed with their lines; ordered ones and live ones stay', async () => {

@@ -25,7 +25,7 @@ async function oldKey(): Promise<string> {
   const key = randomUUID();
   await stack.owner.query(
     `insert into idempotency_keys (scope, key, request_hash, state, attempt, lease_until, created_at)
-     values ('test', $1, 'hash', 'done', $2, now(), now() - interval '30 days')`,
+     values ('test', $1, 'hash', 'done', $2, now(), now() - interval '100 days')`,
     [key, randomUUID()],
   );
   return key;

@@ -104,11 +104,11 @@ export function keyRow({ scope, key }: Claim): Sql<KeyRow> {
 
 /**
  * The attempt that made the outcome stores its reply. It may be gone, or have learned nothing: then whoever is first to
- * answer what came of it does.
+ * answer what came of it does. The lease ends with it: the key is kept a day from here.
  */
 function storeReply({ scope, key, attempt }: Claim, status: number, sealed: string): Sql {
   return sql`
-    update idempotency_keys set status = ${status}::int, body = ${sealed}, state = 'done'
+    update idempotency_keys set status = ${status}::int, body = ${sealed}, state = 'done', lease_until = now()
     where scope = ${scope} and key = ${key} and (attempt = ${attempt}::uuid or (state = 'done' and body is null))`;
 }
 
@@ -173,10 +173,15 @@ export async function once(
   }
 }
 
-/** Keys live 24 hours; one that is still in flight is in doubt and stays until it is settled. */
+/**
+ * Keys live 24 hours from their reply. One whose outcome nobody was told stays for a retry: what it asks for may still be
+ * open, and would be done again. Only after 90 days is it forgotten; while an order is in flight, never.
+ */
 export function removeDoneKeys(limit: number): Sql {
   return sql`
     delete from idempotency_keys where (scope, key) in (
-      select scope, key from idempotency_keys where state = 'done' and created_at < now() - interval '24 hours'
+      select scope, key from idempotency_keys
+      where state = 'done' and created_at < now() - interval '24 hours'
+        and (lease_until < now() - interval '24 hours' and body is not null or created_at < now() - interval '90 days')
       limit ${limit}::int for update skip locked)`;
 }

@@ -91,6 +91,10 @@ async function send({ verb }: Target, ask: Ask, key: string, text = bodyOf(ask))
 
 const bodyOf = ({ body }: Ask): string | undefined => (body === undefined ? undefined : JSON.stringify(body));
 
+/** What a client may go on with. */
+const headersOf = ({ headers }: Reply) =>
+  ['content-type', 'etag', 'location', 'cache-control'].map((name) => headers.get(name));
+
 /** The reply is stored after it is sent. */
 async function stored(key: string): Promise<void> {
   for (let waited = 0; waited < 5_000; waited += 10) {
@@ -137,6 +141,7 @@ describe.each(keyed)('$name', (target) => {
       first.text,
       'true',
     ]);
+    expect(headersOf(again)).toEqual(headersOf(first));
     const other = await send(target, ask, key, `${bodyOf(ask) ?? '{}'} `);
     expect([other.status, other.body.code]).toEqual([422, 'idempotency_key_reused']);
   });

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { AUTHORIZED, isVerb, paymentsAs, placePaid, tick } from '../payments/fixture.ts';
-import { isCharge } from '../support/order-path.ts';
+import type { Exchange } from '../support/fault-proxy.ts';
+import { gate, isCharge } from '../support/order-path.ts';
 import { call, createSku, pay, placeOrder, readyCart, type Reply } from '../support/shop.ts';
 import { startStack, type Stack } from '../support/stack.ts';
 import { createStaff } from '../support/staff.ts';
@@ -56,4 +57,22 @@ describe('after a 503, the first answer is the one that every replay gets', () =
       call(stack, 'POST', `/admin/orders/${body.id}/cancel`, { reason: 'out_of_stock' }, { token }),
     );
   });
+});
+
+test('what a twin was answered in between is what every replay says', async () => {
+  const isStore = ({ requestBody }: Exchange) => requestBody.includes('update idempotency_keys set status');
+  const { id } = (await call(stack, 'POST', '/carts', {})).body;
+  const send = () => call(stack, 'PATCH', `/carts/${id}`, { note: 'once' }, { key: 'twin' });
+  const late = gate();
+  const held = stack.neon.inject(isStore, { hold_request: late.opened });
+  await send();
+  const first = await held.fired;
+  await call(stack, 'PATCH', `/carts/${id}`, { note: 'moved on' });
+  const told = await send();
+  const stored = () => stack.owner.query(`select from idempotency_keys where key = 'twin' and body is not null`);
+  await expect.poll(async () => (await stored()).rowCount, { timeout: 5_000 }).toBe(1);
+  late.open();
+  await expect.poll(() => first.status, { timeout: 5_000 }).toBe(200);
+  const replayed = await send();
+  expect([replayed.text, replayed.headers.get('etag')]).toEqual([told.text, told.headers.get('etag')]);
 });

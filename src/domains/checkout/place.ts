@@ -9,6 +9,7 @@ import {
   storedReply,
   type Claim,
   type KeyRow,
+  type StoredReply,
 } from '../../platform/http/idempotency.ts';
 import { cartView, createCart, removeUnordered, type CartRow, type NewCart } from '../cart/index.ts';
 import { stockChanged } from '../inventory/index.ts';
@@ -23,7 +24,7 @@ import { resume, settle } from './settle.ts';
 import type { NewOrder } from './schema.ts';
 
 /** What a retry finds: the reply of the first call, byte for byte, or the order it made. */
-export type Placed = { replay: { status: number; body: string } } | { order: OrderRow };
+export type Placed = { replay: StoredReply } | { order: OrderRow };
 
 interface Found {
   key: KeyRow | null;

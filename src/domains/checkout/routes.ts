@@ -90,7 +90,7 @@ export const checkoutRoutes = new Hono<AppEnv>()
       const deps = c.get('deps');
       const claim = await claimOf(c, input.cart_id ?? null);
       const placed = await placeOrder(deps, c.get('actor'), input, claim);
-      if ('replay' in placed) return replayResponse(c, placed.replay.status, placed.replay.body);
+      if ('replay' in placed) return replayResponse(c, placed.replay);
       const response = storeLater(c, claim, await answer(c, placed.order));
       deps.defer(() => drainOutbox(deps));
       return response;

@@ -103,29 +103,42 @@ export function keyRow({ scope, key }: Claim): Sql<KeyRow> {
 }
 
 /**
- * The attempt that made the outcome stores its reply. It may be gone, or have learned nothing: then whoever is first to
- * answer what came of it does. The lease ends with it: the key is kept a day from here.
+ * Whoever is first to answer stores it, and every later replay says the same: the attempt that made the outcome, or, since
+ * that may be gone or have learned nothing, one that found it done. The lease ends then: the key is kept a day from here.
  */
 function storeReply({ scope, key, attempt }: Claim, status: number, sealed: string): Sql {
   return sql`
     update idempotency_keys set status = ${status}::int, body = ${sealed}, state = 'done', lease_until = now()
-    where scope = ${scope} and key = ${key} and (attempt = ${attempt}::uuid or (state = 'done' and body is null))`;
+    where scope = ${scope} and key = ${key} and body is null and (attempt = ${attempt}::uuid or state = 'done')`;
+}
+
+export interface StoredReply {
+  status: number;
+  body: string;
+  etag: string | null;
 }
 
 /** The reply of the first call; null while it is not stored, or when the secret that sealed it is not ours any more. */
-export async function storedReply(row: KeyRow, { seal }: Claim): Promise<{ status: number; body: string } | null> {
+export async function storedReply(row: KeyRow, { seal }: Claim): Promise<StoredReply | null> {
   if (row.status === null || row.body === null) return null;
-  const body = await seal.open(row.body);
-  return body === null ? null : { status: row.status, body };
+  const opened = await seal.open(row.body);
+  if (opened === null) return null;
+  // JSON has no line feed; what was stored before ETags were has no first line.
+  const end = opened.indexOf('\n');
+  return { status: row.status, body: opened.slice(end + 1), etag: opened.slice(0, Math.max(end, 0)) || null };
 }
 
-/** Byte-equal to the first reply. */
-export function replayResponse(c: AppContext, status: number, body: string): Response {
+/** Byte-equal to the first reply, and with its ETag. */
+export function replayResponse(c: AppContext, { status, body, etag }: StoredReply): Response {
   c.get('record').replayed = true;
   const type = status < 400 ? 'application/json' : 'application/problem+json';
   return new Response(status === 204 ? null : body, {
     status,
-    headers: { ...(status !== 204 && { 'content-type': type }), 'idempotent-replayed': 'true' },
+    headers: {
+      ...(status !== 204 && { 'content-type': type }),
+      ...(etag !== null && { etag }),
+      'idempotent-replayed': 'true',
+    },
   });
 }
 
@@ -141,8 +154,11 @@ export function storeLater(c: AppContext, claim: Claim | null, response: Respons
   const isFinal = response.ok || response.status === 402;
   if (!claim || !isFinal) return response;
   const { db, defer } = c.get('deps');
-  const copy = response.clone();
-  defer(async () => db.writeResent(storeReply(claim, response.status, await claim.seal.close(await copy.text()))));
+  const [copy, etag] = [response.clone(), response.headers.get('etag') ?? ''];
+  defer(async () => {
+    const sealed = await claim.seal.close(`${etag}\n${await copy.text()}`);
+    await db.writeResent(storeReply(claim, response.status, sealed));
+  });
   return response;
 }
 
@@ -167,7 +183,7 @@ export async function once(
     if (!row) throw error;
     assertSameRequest(row, claim);
     const stored = await storedReply(row, claim);
-    if (stored) return replayResponse(c, stored.status, stored.body);
+    if (stored) return replayResponse(c, stored);
     if (row.resource_id === null) throw error;
     return storeLater(c, claim, await current(row.resource_id));
   }

@@ -31,13 +31,13 @@ async function sha256(data: BufferSource): Promise<string> {
   return base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', data)));
 }
 
-/** Guests of one address share a scope where they hold no capability: two of them may both think of a shorter key. */
+/** Two guests may both think of a shorter key. */
 export const GUEST_KEY_LENGTH_MIN = 16;
 
 /**
- * The claim of a request that carries an Idempotency-Key, else null. The scope is the actor with method and path, so a
- * guest's is the address and the capability in the path; `capability` is one that travels in the body, null where there is
- * none: then a short key is told apart from that of others by the body itself, which a retry repeats.
+ * The claim of a request that carries an Idempotency-Key, else null. The scope is the actor with method and path. A guest's
+ * address changes between two networks, so a guest is known by what nobody else has: the capability in the path, another
+ * `capability`, or where there is none (null) the key itself; a short one is told apart from others by address and body.
  */
 export async function claimOf(c: AppContext, capability: string | null = ''): Promise<Claim | null> {
   const key = c.req.header('idempotency-key');
@@ -50,9 +50,9 @@ export async function claimOf(c: AppContext, capability: string | null = ''): Pr
   const actor = c.get('actor');
   const bytes = await c.req.arrayBuffer();
   const requestHash = await sha256(bytes);
-  const own = capability ?? (key.length < GUEST_KEY_LENGTH_MIN ? requestHash : '');
-  const held = actor.kind === 'guest' ? own : '';
-  const who = [subjectOf(actor), c.req.method, c.req.path, held].join(' ');
+  const isOwn = capability !== null || key.length >= GUEST_KEY_LENGTH_MIN;
+  const guest = isOwn ? `guest ${capability ?? ''}` : `${subjectOf(actor)} ${requestHash}`;
+  const who = [c.req.method, c.req.path, actor.kind === 'guest' ? guest : subjectOf(actor)].join(' ');
   const scope = await sha256(new TextEncoder().encode(who));
   const { config, ids } = c.get('deps');
   return {
@@ -172,8 +172,10 @@ export async function once(
   current: (resourceId: string) => Promise<Response>,
   { guestKeyLengthMin = 1 }: { guestKeyLengthMin?: number } = {},
 ): Promise<Response> {
-  const made = await claimOf(c);
-  const isGuest = c.get('actor').kind === 'guest';
+  const actor = c.get('actor');
+  // Nothing in such a path is a guest's own, and a key may be weak: strangers must not share what it makes.
+  const made = await claimOf(c, guestKeyLengthMin > 1 ? subjectOf(actor) : '');
+  const isGuest = actor.kind === 'guest';
   const claim = made && isGuest && made.key.length < guestKeyLengthMin ? null : made;
   try {
     return storeLater(c, claim, await run(claim));

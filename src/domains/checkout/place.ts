@@ -14,7 +14,7 @@ import {
 import { cartView, createCart, removeUnordered, type CartRow, type NewCart } from '../cart/index.ts';
 import { stockChanged } from '../inventory/index.ts';
 import { guestToken, orderById, type OrderRow } from '../orders/index.ts';
-import { assertManualAllowed, onlineProvider } from '../payments/index.ts';
+import { assertManualAllowed, assertPayable, onlineProvider } from '../payments/index.ts';
 import { giveUp, isAskedAgain } from './give-up.ts';
 import { countOrder } from './metrics.ts';
 import { liveOrderOfCart, type LiveOrder } from './queries-live.ts';
@@ -77,7 +77,7 @@ function plan(deps: Deps, cart: CartRow, input: NewOrder, claim: Claim | null): 
     },
   );
   if (provider === 'manual') assertManualAllowed(cart);
-  else onlineProvider(deps, provider);
+  else assertPayable(onlineProvider(deps, provider), planned.totals.total, cart.currency);
   return planned;
 }
 

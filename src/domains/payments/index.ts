@@ -22,6 +22,6 @@ export { hasFailedSince } from './queries/told.ts';
 export { returnLatePayment } from './late.ts';
 export { applyDispute, reconcileAuthorized, reconcileRefunds } from './told.ts';
 export { assertSettled, settleOpenRequests, settleRequest } from './requests.ts';
-export { assertManualAllowed, onlineProvider, type ProviderName } from './service.ts';
+export { assertManualAllowed, assertPayable, onlineProvider, type ProviderName } from './service.ts';
 export type { Outcome, WebhookEvent } from './provider.ts';
 export { RefundReason } from './schema.ts';

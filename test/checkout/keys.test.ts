@@ -92,3 +92,24 @@ test('a key that comes while the order is being settled does not stay in flight'
   const { rows } = await stack.owner.query(`select key from idempotency_keys where state = 'in_flight'`);
   expect(rows).toEqual([]);
 });
+
+test('a key that comes when the order has just failed stays with that order, and charges nothing', async () => {
+  const cart = await newCart();
+  stack.payments.inject(isCharge, 'drop_request');
+  expect((await placeOrder(stack, cart.id, pay('tok_declined'), { key: 'one' })).status).toBe(503);
+  const late = gate();
+  const held = stack.neon.inject(isTakeOver, { hold_request: late.opened });
+  const second = placeOrder(stack, cart.id, pay('tok_declined'), { key: 'two' });
+  await held.fired;
+  expect((await placeOrder(stack, cart.id, pay('tok_declined'), { key: 'one' })).status).toBe(402);
+  late.open();
+  expect((await second).status, (await second).text).toBe(402);
+  const charges = stack.provider.charges().length;
+
+  for (let i = 0; i < 2; i += 1) {
+    const again = await placeOrder(stack, cart.id, pay('tok_declined'), { key: 'two' });
+    expect([again.status, again.text]).toEqual([402, (await second).text]);
+  }
+  expect(await ordersOf(stack, cart.id)).toMatchObject([{ status: 'failed' }]);
+  expect(stack.provider.charges()).toHaveLength(charges);
+});

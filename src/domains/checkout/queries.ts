@@ -197,14 +197,15 @@ export function takeOverKeys(orderId: string, attempt: string): Sql {
 }
 
 /**
- * Another key that came for a pending order: from now on it answers what that order comes to. The lock waits for whoever
- * settles it right now, who has closed the keys that there were and would never learn of this one.
+ * Another key that came for an order: from now on it answers what that order comes to, or has come to a moment ago. The lock
+ * waits for whoever settles it right now, who has closed the keys that there were and would never learn of this one.
  */
 export function followOrder({ scope, key, requestHash, attempt }: Claim, orderId: string): Sql {
   return sql`
     insert into idempotency_keys (scope, key, request_hash, state, attempt, lease_until, resource_id)
-    select ${scope}, ${key}, ${requestHash}, 'in_flight', ${attempt}::uuid, ${leaseEnd}, o.id
-    from orders o where o.id = ${orderId}::uuid and o.status = 'pending'
+    select ${scope}, ${key}, ${requestHash}, case o.status when 'pending' then 'in_flight' else 'done' end,
+      ${attempt}::uuid, ${leaseEnd}, o.id
+    from orders o where o.id = ${orderId}::uuid
     for share of o
     on conflict (scope, key) do nothing`;
 }

@@ -73,6 +73,7 @@ describe('what has yet to come', () => {
     expect(await ordered(sku, 1)).toEqual({ backorder: true, expected_at: later });
     await patch(sku, { expected_at: inDays(-1) });
     expect((await shown(sku)).expected_at).toBe(soon);
+    expect(await ordered(sku, 1)).toEqual({ backorder: true, expected_at: null });
   });
 
   test('of a kit: the last of the parts that it lacks', async () => {

@@ -92,12 +92,16 @@ function insertOrder(plan: OrderPlan, customerId: string | null): Sql[] {
   ];
 }
 
-/** What of it has yet to come: units were taken last, so a level that promises more than is there promises them to it. */
+/**
+ * What of it has yet to come: units were taken last, so a level that promises more than is there promises them to it. A day
+ * that has gone by says nothing.
+ */
 function freezeBackorder({ orderId }: OrderPlan): Sql {
   return sql`
     update order_items i set backorder = true, expected_at = late.expected_at
     from (
-      select li.id, case when count(*) = count(l.expected_at) then max(l.expected_at) end as expected_at
+      select li.id,
+        case when count(*) = count(*) filter (where l.expected_at > now()) then max(l.expected_at) end as expected_at
       from order_items li
       join reservations r on r.order_id = li.order_id and (r.sku_id = li.sku_id
         or li.components @> jsonb_build_array(jsonb_build_object('sku_id', r.sku_id)))

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { gate, isBatch1, isCharge } from '../support/order-path.ts';
 import {
   ADDRESS,
   call,
   createSku,
+  expireLeases,
   ordersOf,
   pay,
   placeOrder,
@@ -103,3 +105,55 @@ describe('two guests of two networks with the same key', () => {
   });
 });
 
+/** By the cart that only the caller was told of; nothing is charged twice. */
+async function expectGoesOn({ cart_id }: Json): Promise<Json> {
+  const charges = stack.provider.charges().length;
+  const placed = await placeOrder(stack, cart_id, pay('tok_ok'));
+  expect(placed.status, placed.text).toBe(201);
+  expect(stack.provider.charges().length - charges).toBeLessThanOrEqual(1);
+  expect(await ordersOf(stack, cart_id)).toMatchObject([{ id: placed.body.id, status: 'confirmed' }]);
+  return placed.body;
+}
+
+const readOrder = ({ order_id, guest_token }: Json) =>
+  call(stack, 'GET', `/orders/${order_id}`, undefined, { headers: { 'x-order-token': guest_token } });
+
+describe('a guest without a key, who sent the cart with the order', () => {
+  test('goes on with the order that is in doubt, and reads it', async () => {
+    stack.payments.inject(isCharge, 'drop_reply');
+    const charges = stack.provider.charges().length;
+    const doubt = await placeWhole({});
+    expect(doubt).toMatchObject({ status: 503, body: { code: 'payment_in_doubt' } });
+    expect((await readOrder(doubt.body)).body).toMatchObject({ id: doubt.body.order_id, status: 'pending' });
+    expect((await expectGoesOn(doubt.body)).id).toBe(doubt.body.order_id);
+    expect(stack.provider.charges()).toHaveLength(charges + 1);
+  });
+
+  test('goes on with the cart when the database was lost', async () => {
+    stack.neon.inject(isBatch1, 'drop_request', 3);
+    const doubt = await placeWhole({});
+    expect(doubt).toMatchObject({ status: 503, body: { code: 'payment_in_doubt' } });
+    await expectGoesOn(doubt.body);
+  });
+
+  test('whose order the clock has taken over is told how to come back', async () => {
+    const [slow, slower] = [gate(), gate()];
+    const first = stack.payments.inject(isCharge, { hold_reply: slow.opened });
+    const placing = placeWhole({});
+    await first.fired;
+    await expireLeases(stack);
+    const second = stack.payments.inject(() => true, { hold_reply: slower.opened });
+    const ticking = stack.worker.scheduled({ cron: '* * * * *' });
+    await second.fired;
+    slow.open();
+    const refused = await placing;
+    slower.open();
+    await ticking;
+    expect(refused).toMatchObject({ status: 409, body: { code: 'idempotency_in_flight' } });
+    expect((await readOrder(refused.body)).body).toMatchObject({ id: refused.body.order_id, status: 'confirmed' });
+    expect((await placeOrder(stack, refused.body.cart_id)).body).toMatchObject({
+      code: 'cart_already_completed',
+      order_id: refused.body.order_id,
+    });
+  });
+});

@@ -177,6 +177,12 @@ const CART_REFUSALS = new Set<ErrorCode>([
   'validation_failed',
 ]);
 
+/** Whoever sent the cart with the order has no other name of it than what is told here. */
+function inDoubt(cause: DatabaseUnreachable, members: { cart_id?: string }): AppError {
+  const detail = 'Nothing is lost. Try again with the same key.';
+  return new AppError('payment_in_doubt', detail, { retryAfterS: 5, cause, members });
+}
+
 /**
  * The cart comes with the request. Making it is the read, so the round trips stay the same; a key used before stops that
  * batch, and a refused order takes its cart with it.
@@ -184,10 +190,13 @@ const CART_REFUSALS = new Set<ErrorCode>([
 async function placeInline(deps: Deps, actor: Actor, newCart: NewCart, request: Request): Promise<Placed> {
   const { claim } = request;
   const id = deps.ids.capability();
+  let isMade = false;
   try {
     const cart = await createCart(deps, actor, newCart, { id, guards: claim ? [requireUnusedKey(claim)] : [] });
+    isMade = true;
     return await placeNew(deps, actor, cart, request);
   } catch (error) {
+    if (error instanceof DatabaseUnreachable) throw inDoubt(error, isMade ? { cart_id: id } : {});
     if (error instanceof AppError || error instanceof IdempotencyConflict)
       await deps.db.writeResent(removeUnordered(id));
     if (error instanceof AppError) throw CART_REFUSALS.has(error.code) ? within('cart', error) : error;
@@ -207,10 +216,6 @@ export async function placeOrder(deps: Deps, actor: Actor, input: NewOrder, clai
       ? placeInline(deps, actor, input.cart ?? {}, request)
       : placeFromCart(deps, actor, input.cart_id, request));
   } catch (error) {
-    if (!(error instanceof DatabaseUnreachable)) throw error;
-    throw new AppError('payment_in_doubt', 'Nothing is lost. Try again with the same key.', {
-      retryAfterS: 5,
-      cause: error,
-    });
+    throw error instanceof DatabaseUnreachable ? inDoubt(error, {}) : error;
   }
 }

@@ -1,5 +1,6 @@
 import { Hono } from 'hono';
 import * as z from 'zod';
+import type { Deps } from '../../platform/deps.ts';
 import { AppError } from '../../platform/errors.ts';
 import { body, params } from '../../platform/http/validate.ts';
 import { claimOf, replayResponse, storeLater } from '../../platform/http/idempotency.ts';
@@ -10,7 +11,7 @@ import { currencyCode, money } from '../../platform/http/schema.ts';
 import { versionedEtag } from '../../platform/http/etag.ts';
 import type { AppContext, AppEnv } from '../../platform/http/context.ts';
 import { drainOutbox } from '../events/index.ts';
-import { Order, presentOrder, type OrderRow } from '../orders/index.ts';
+import { guestToken, Order, presentOrder, type OrderRow } from '../orders/index.ts';
 import { placeOrder } from './place.ts';
 import { answerOf } from './rules.ts';
 import { NewOrder } from './schema.ts';
@@ -18,6 +19,11 @@ import { receiveWebhook } from './webhook.ts';
 
 const tag = 'Orders';
 const RETRY_S = 5;
+
+/** How whoever sent a cart without a key goes on with its order, and how a guest reads it. */
+async function wayBack(deps: Deps, { id, cart_id, customer_id }: OrderRow) {
+  return { order_id: id, cart_id, ...(customer_id === null && { guest_token: await guestToken(deps, id) }) };
+}
 
 /** The order as an answer to whoever placed it: 201, or the refusal that its payment amounts to. */
 async function answer(c: AppContext, row: OrderRow): Promise<Response> {
@@ -41,11 +47,14 @@ async function answer(c: AppContext, row: OrderRow): Promise<Response> {
       );
     }
     case 'in_flight':
-      throw new AppError('idempotency_in_flight', 'This order is being placed right now.', { retryAfterS: RETRY_S });
-    case 'in_doubt':
-      throw new AppError('payment_in_doubt', 'Nothing is lost. Try again with the same key.', {
+      throw new AppError('idempotency_in_flight', 'This order is being placed right now.', {
         retryAfterS: RETRY_S,
-        members: { order_id: row.id },
+        members: await wayBack(deps, row),
+      });
+    case 'in_doubt':
+      throw new AppError('payment_in_doubt', 'Nothing is lost. Try again with the same key, or by cart_id.', {
+        retryAfterS: RETRY_S,
+        members: await wayBack(deps, row),
       });
   }
 }
@@ -77,7 +86,7 @@ export const checkoutRoutes = new Hono<AppEnv>()
       ],
       members: {
         order_id: z.string().optional(),
-        cart_id: z.string().optional(),
+        cart_id: z.string().optional().describe('Of an order that is not settled: send it to go on with that order.'),
         guest_token: z.string().optional(),
         reason: z.string().nullish(),
         total: money.optional(),

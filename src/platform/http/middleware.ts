@@ -76,12 +76,15 @@ export const corsByConfig = createMiddleware<AppEnv>((c, next) => {
     ],
     exposeHeaders: [
       'ETag',
+      'Idempotent-Replayed',
       'X-Request-Id',
+      'traceparent',
       'RateLimit-Limit',
       'RateLimit-Remaining',
       'RateLimit-Reset',
       'RateLimit-Policy',
       'Retry-After',
+      'WWW-Authenticate',
     ],
     maxAge: 86_400,
   })(c, next);

@@ -9,6 +9,7 @@ import {
   badPathValues,
   badQueries,
   type BadRequest,
+  DELIVERED_BYTES_MAX,
   hugeBodies,
 } from './bad-requests.ts';
 import { Examples, TEXTS } from './examples.ts';
@@ -105,6 +106,7 @@ function badRequests(verb: string, path: string, operation: ApiOperation): BadRe
   const schema = operation.requestBody?.content['application/json']?.schema;
   const bodies = schema === undefined ? [] : examples.bodies(schema);
   const valid = bodies[0];
+  const isDelivered = path.includes('/webhooks/');
   const withBody = (bad: BadRequest): BadRequest =>
     valid === undefined
       ? bad
@@ -120,8 +122,8 @@ function badRequests(verb: string, path: string, operation: ApiOperation): BadRe
   return [
     ...[...paths, ...badQueries(operation), ...badHeaders(operation, headerNames)].map(withBody),
     ...bodies.flatMap((body) => [...badBodies(body), ...badMembers(examples, schema ?? {}, body)]),
-    ...(verb !== 'get' && valid === undefined ? hugeBodies('{}') : []),
-    ...(path.includes('/webhooks/') ? unsignedBodies() : []),
+    ...(verb !== 'get' && valid === undefined ? hugeBodies('{}', isDelivered ? DELIVERED_BYTES_MAX : undefined) : []),
+    ...(isDelivered ? unsignedBodies() : []),
   ];
 }
 

@@ -16,6 +16,8 @@ export interface BadRequest {
 
 const JSON_HEADERS = { 'content-type': 'application/json' };
 const BODY_BYTES_MAX = 64 * 1024;
+/** What a provider delivers may be larger. */
+export const DELIVERED_BYTES_MAX = 1024 * 1024;
 const DEEP = 5_000;
 const HUGE = 10_000;
 /** Numbers that JSON.stringify cannot write; the marks are taken away from the text. */
@@ -68,8 +70,8 @@ export function badBodies(example: unknown): BadRequest[] {
   ];
 }
 
-export function hugeBodies(json: string): BadRequest[] {
-  const huge = json + ' '.repeat(BODY_BYTES_MAX);
+export function hugeBodies(json: string, bytesMax = BODY_BYTES_MAX): BadRequest[] {
+  const huge = json + ' '.repeat(bytesMax);
   return [
     { fault: 'a huge body', headers: JSON_HEADERS, body: huge, status: 413, param: 'body' },
     {

@@ -111,6 +111,7 @@ export const checkoutRoutes = new Hono<AppEnv>()
       summary: 'What a payment provider has to tell',
       tag: 'Operations',
       auth: 'none',
+      delivered: true,
       replies: { 204: null },
       errors: ['unauthenticated', 'provider_unavailable', 'idempotency_in_flight', 'payment_in_doubt'],
       idempotencyKey: 'ignored',

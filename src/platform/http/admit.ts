@@ -1,5 +1,5 @@
 import { createMiddleware } from 'hono/factory';
-import type { MiddlewareHandler } from 'hono';
+import type { MiddlewareHandler, Next } from 'hono';
 import { AppError } from '../errors.ts';
 import { askRedis } from '../cache/pipeline.ts';
 import { guarded } from '../db/guarded.ts';
@@ -13,7 +13,7 @@ import { assertAuthorized } from './authorize.ts';
 import { isStaffChange, requireIfMatch } from './etag.ts';
 import { replyKeys, throughCache } from './cached-reply.ts';
 import { applyLimits, countLocally, isUsedUp, limitsOf } from './limits.ts';
-import { operationOf, type Operation } from './operation.ts';
+import { operationAhead, type Operation } from './operation.ts';
 import type { AppContext, AppEnv } from './context.ts';
 
 export type KeyActor = Extract<Actor, { kind: 'key' }>;
@@ -26,17 +26,6 @@ export interface Gatekeeper {
   findKey(deps: Deps, digest: string, cached: string | null): Promise<KeyActor | null>;
   /** Statements that abort a batch unless session or key live on and hold `permission` at this moment. */
   guards(actor: Actor, permission: string | undefined): Sql[];
-}
-
-const MISSING: Operation = { summary: '', tag: '', auth: 'none', replies: {} };
-
-/** What the contract says of the route that will answer; a path without one is anybody's, and answers 404 or 405. */
-function operationAhead(c: AppContext): Operation {
-  for (const { handler } of c.req.matchedRoutes) {
-    const described = operationOf(handler);
-    if (described) return described;
-  }
-  return MISSING;
 }
 
 /** By the credential alone; of an API key nothing is known yet but its digest. */
@@ -100,7 +89,7 @@ interface Asked {
 /** The one round trip to Redis: limits, revocation or API key, cached reply. */
 async function ask(c: AppContext, gate: Gatekeeper, credential: Credential, operation: Operation): Promise<Asked> {
   const { config, redis, trips } = c.get('deps');
-  const limits = limitsOf(config, c.get('actor'), operation.limit);
+  const limits = operation.delivered ? [] : limitsOf(config, c.get('actor'), operation.limit);
   if (limits.length === 0) c.get('record').limiter = 'off';
   const ownKeys = {
     none: () => [],
@@ -124,6 +113,17 @@ function guard(c: AppContext, gate: Gatekeeper, { permission }: Operation): void
   if (actor.kind === 'guest') return;
   const deps = c.get('deps');
   c.set('deps', { ...deps, db: guarded(deps.db, gate.guards(actor, permission)) });
+}
+
+/** Counted by this isolate: who is refused as often as others may ask is not heard any more until the window ends. */
+async function countRefused(c: AppContext, next: Next): Promise<void> {
+  const { config, clock } = c.get('deps');
+  const limits = limitsOf(config, c.get('actor'), undefined);
+  const nowMs = clock.now().getTime();
+  if (limits.some((limit) => isUsedUp(limit, nowMs))) applyLimits(c, countLocally(limits, nowMs));
+  await next();
+  // A 409 or 503 asks to deliver again.
+  if ([401, 404, 422].includes(c.res.status)) countLocally(limits, nowMs);
 }
 
 const admitting = new WeakSet<object>();
@@ -154,6 +154,7 @@ export function createAdmit(gate: Gatekeeper): MiddlewareHandler<AppEnv> {
     assertAuthorized(config, actor, operation);
     if (isStaffChange(c.req.method, operation)) requireIfMatch(c);
     guard(c, gate, operation);
+    if (operation.delivered) return await countRefused(c, next);
     if (!reply) return await next();
     return await throughCache(c, reply.key, reply.found, next);
   });

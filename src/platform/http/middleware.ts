@@ -1,12 +1,17 @@
+import type { MiddlewareHandler } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import { bodyLimit } from 'hono/body-limit';
 import { cors } from 'hono/cors';
 import { secureHeaders } from 'hono/secure-headers';
 import { AppError } from '../errors.ts';
 import type { AppContext, AppEnv } from './context.ts';
+import { operationAhead } from './operation.ts';
 
 /** Enough for a cart of a hundred lines with addresses. */
 const BODY_BYTES_MAX = 64 * 1024;
+
+/** Stripe tells a dispute with all its evidence: up to 150,000 characters, escaped. */
+const DELIVERED_BYTES_MAX = 1024 * 1024;
 
 /** Bytes of a refused body that are still taken off the wire. */
 const DRAINED_BYTES_MAX = 1024 * 1024;
@@ -24,13 +29,20 @@ async function drain(body: ReadableStream<Uint8Array> | null): Promise<void> {
   await reader.cancel();
 }
 
-export const limitBody = bodyLimit({
-  maxSize: BODY_BYTES_MAX,
-  onError: async (c) => {
-    await drain(c.req.raw.body);
-    throw new AppError('payload_too_large', `The body may hold ${BODY_BYTES_MAX} bytes.`, { param: 'body' });
-  },
-});
+const limitTo = (maxSize: number): MiddlewareHandler<AppEnv> =>
+  bodyLimit({
+    maxSize,
+    onError: async (c) => {
+      await drain(c.req.raw.body);
+      throw new AppError('payload_too_large', `The body may hold ${maxSize} bytes.`, { param: 'body' });
+    },
+  });
+const limitSent = limitTo(BODY_BYTES_MAX);
+const limitDelivered = limitTo(DELIVERED_BYTES_MAX);
+
+/** 413 for more than the route takes. */
+export const limitBody: MiddlewareHandler<AppEnv> = (c, next) =>
+  (operationAhead(c).delivered ? limitDelivered : limitSent)(c, next);
 
 export const securityHeaders = secureHeaders({
   contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },

@@ -3,7 +3,7 @@ import type * as z from 'zod';
 import type { ErrorCode } from '../errors.ts';
 import type { CacheGroup } from '../cache/replies.ts';
 import type { RouteLimit } from './limits.ts';
-import type { AppEnv } from './context.ts';
+import type { AppContext, AppEnv } from './context.ts';
 
 /** What the contract says of a route; the OpenAPI document is built from it and from the validators beside it. */
 export interface Operation {
@@ -22,6 +22,11 @@ export interface Operation {
   credentials?: 'in_body';
   /** A limit of its own beside the shared one. */
   limit?: RouteLimit;
+  /**
+   * What a machine signs and delivers comes in bursts and in sizes of its own: in place of the shared limit only what is
+   * refused counts, and a body may hold 1 MiB.
+   */
+  delivered?: true;
   replies: Partial<Record<200 | 201 | 202 | 204 | 503, z.ZodType | null>>;
   /** Media types of its replies when they are not JSON; the schema is then that of a text. */
   mediaTypes?: readonly string[];
@@ -58,6 +63,17 @@ export function describeInput<Middleware extends object>(middleware: Middleware,
 
 export function operationOf(handler: Handler | MiddlewareHandler): Operation | undefined {
   return operations.get(handler);
+}
+
+const MISSING: Operation = { summary: '', tag: '', auth: 'none', replies: {} };
+
+/** What the contract says of the route that will answer; a path without one is anybody's, and answers 404 or 405. */
+export function operationAhead(c: AppContext): Operation {
+  for (const { handler } of c.req.matchedRoutes) {
+    const described = operationOf(handler);
+    if (described) return described;
+  }
+  return MISSING;
 }
 
 export function inputOf(handler: Handler | MiddlewareHandler): Input | undefined {

@@ -10,7 +10,7 @@ import type { AppEnv } from './platform/http/context.ts';
 import { auditAdminRoutes } from './domains/audit/index.ts';
 import { cartRoutes } from './domains/cart/index.ts';
 import { catalogRoutes } from './domains/catalog/index.ts';
-import { checkoutRoutes } from './domains/checkout/index.ts';
+import { checkoutAdminRoutes, checkoutRoutes } from './domains/checkout/index.ts';
 import { customerAdminRoutes, customerRoutes } from './domains/customers/index.ts';
 import { aggregatorOf } from './platform/telemetry/metrics/isolate.ts';
 import { createPushRoutes } from './platform/telemetry/push/routes.ts';
@@ -37,6 +37,7 @@ export function createApp() {
     .route('/', checkoutRoutes)
     .route('/', inventoryAdminRoutes)
     .route('/', paymentAdminRoutes)
+    .route('/', checkoutAdminRoutes)
     .route('/', orderAdminRoutes)
     .route('/', auditAdminRoutes)
     .route('/', identityAdminRoutes)

@@ -22,3 +22,20 @@ export function liveOrderOfCart(cartId: string, customerId: string | null): Sql<
     from orders o join carts c on c.id = o.cart_id
     where o.cart_id = ${cartId} and o.status <> 'failed' and ${ownedCart(customerId)}`;
 }
+
+/** The order that waits for this payment; none once it is settled. */
+export function waitingOrder(paymentId: string): Sql<{ id: string; lease_live: boolean }> {
+  return sql<{ id: string; lease_live: boolean }>`
+    select o.id, o.lease_until > now() as lease_live
+    from payments p join orders o on o.id = p.order_id where p.id = ${paymentId}::uuid and o.status = 'pending'`;
+}
+
+/** That staff give it up, in the ledger and so in the timeline; what comes of it is the charge's result. */
+export function noteGivingUp(row: { id: string; paymentId: string; isForced: boolean; actor: string }): Sql {
+  return sql`
+    insert into payment_transactions (id, payment_id, kind, outcome, amount, provider_reference, reason, actor)
+    select ${row.id}::uuid, p.id, 'void', 'request', p.amount, p.provider_reference, ${row.isForced ? 'forced' : null},
+      ${row.actor}
+    from payments p where p.id = ${row.paymentId}::uuid
+    on conflict (id) do nothing`;
+}

@@ -15,7 +15,7 @@ import { paymentDetail, paymentOfRequest, paymentPage, type DetailRow } from './
 import { openRequest, type RequestKind } from './queries/requests.ts';
 import { assertSettled, settleRequest } from './requests.ts';
 import { paymentState } from './rules.ts';
-import { CaptureInput, PaymentDetail, PaymentList, PaymentQuery, RefundInput, VoidInput } from './schema.ts';
+import { CaptureInput, PaymentDetail, PaymentList, PaymentQuery, RefundInput } from './schema.ts';
 
 const tag = 'Payments';
 const Path = z.object({ id: uuid });
@@ -25,19 +25,28 @@ const members = {
   left: z.int().optional(),
   reason: z.string().nullish(),
 };
-const ERRORS_OF_VERBS = [
-  'illegal_transition',
-  'payment_declined',
-  'idempotency_in_flight',
-  'payment_in_doubt',
-] as const;
+/** What every verb's operation says of it. */
+export const VERB = {
+  tag,
+  auth: 'staff',
+  replies: { 200: PaymentDetail },
+  errors: ['illegal_transition', 'payment_declined', 'idempotency_in_flight', 'payment_in_doubt'],
+  members,
+} as const;
 
 function toDetail({ waits_for_buyer, ...row }: DetailRow): PaymentDetail {
   return { ...row, ...paymentState(row.transactions, waits_for_buyer, row.amount - row.waived_amount) };
 }
 
+/** The payment as it is now. Throws not_found. */
+export async function answerPayment(c: AppContext, id: string): Promise<Response> {
+  const [[row]] = await c.get('deps').db.read(paymentDetail(id));
+  if (!row) throw notFound('payment');
+  return reply(c, PaymentDetail, toDetail(row));
+}
+
 /** Asks the provider as often as a caller retries, always about the same request. What it refuses is no success. */
-async function answer(c: AppContext, requestId: string): Promise<Response> {
+export async function answerVerb(c: AppContext, requestId: string): Promise<Response> {
   const deps = c.get('deps');
   assertSettled(await settleRequest(deps, requestId));
   const [[row]] = await deps.db.read(paymentOfRequest(requestId));
@@ -55,31 +64,42 @@ interface Verb {
   reason?: string;
 }
 
-/** One batch that claims, checks and writes the request; then the provider; a retry goes on with the same request. */
-function request(c: AppContext, paymentId: string, { kind, amount, reason }: Verb): Promise<Response> {
+/** One batch that claims, checks and writes the request; then the provider. The claim names the request. */
+export async function askVerb(
+  c: AppContext,
+  paymentId: string,
+  { kind, amount, reason }: Verb,
+  claim: Claim | null,
+): Promise<Response> {
   const deps = c.get('deps');
   const [id, resultId, auditId] = [deps.ids.uuid(), deps.ids.uuid(), deps.ids.uuid()];
   const actor = c.get('actor');
-  const run = async (claim: Claim | null) => {
-    await deps.db.commit(
-      [
-        ...claimStatements(claim, id),
-        ...openRequest({ id, resultId, paymentId, kind, amount, actor: subjectOf(actor) }),
-        auditEntry({
-          id: auditId,
-          actor,
-          action: `payments.${kind}`,
-          resource: { type: 'payment', id: paymentId },
-          details: { ...(amount !== null && { amount }), ...(reason !== undefined && { reason }) },
-          requestId: c.get('record').requestId,
-        }),
-      ],
-      paymentDetail(paymentId),
-      { resend: claim !== null },
-    );
-    return await answer(c, id);
-  };
-  return once(c, run, (made) => answer(c, made));
+  await deps.db.commit(
+    [
+      ...claimStatements(claim, id),
+      ...openRequest({ id, resultId, paymentId, kind, amount, actor: subjectOf(actor) }),
+      auditEntry({
+        id: auditId,
+        actor,
+        action: `payments.${kind}`,
+        resource: { type: 'payment', id: paymentId },
+        details: { ...(amount !== null && { amount }), ...(reason !== undefined && { reason }) },
+        requestId: c.get('record').requestId,
+      }),
+    ],
+    paymentDetail(paymentId),
+    { resend: claim !== null },
+  );
+  return await answerVerb(c, id);
+}
+
+/** A retry goes on with the same request. */
+function request(c: AppContext, paymentId: string, verb: Verb): Promise<Response> {
+  return once(
+    c,
+    (claim) => askVerb(c, paymentId, verb, claim),
+    (made) => answerVerb(c, made),
+  );
 }
 
 export const paymentAdminRoutes = new Hono<AppEnv>()
@@ -110,52 +130,25 @@ export const paymentAdminRoutes = new Hono<AppEnv>()
       replies: { 200: PaymentDetail },
     }),
     params(Path),
-    async (c) => {
-      const [[row]] = await c.get('deps').db.read(paymentDetail(c.req.valid('param').id));
-      if (!row) throw notFound('payment');
-      return reply(c, PaymentDetail, toDetail(row));
-    },
+    (c) => answerPayment(c, c.req.valid('param').id),
   )
   .post(
     '/admin/payments/:id/capture',
     operation({
       summary: 'Take what was authorized, or note that money by hand has come',
-      tag,
-      auth: 'staff',
+      ...VERB,
       permission: 'payments:write',
-      replies: { 200: PaymentDetail },
-      errors: ERRORS_OF_VERBS,
-      members,
     }),
     params(Path),
     body(CaptureInput),
     (c) => request(c, c.req.valid('param').id, { kind: 'capture', amount: c.req.valid('json').amount ?? null }),
   )
   .post(
-    '/admin/payments/:id/void',
-    operation({
-      summary: 'Give up what was authorized',
-      tag,
-      auth: 'staff',
-      permission: 'payments:write',
-      replies: { 200: PaymentDetail },
-      errors: ERRORS_OF_VERBS,
-      members,
-    }),
-    params(Path),
-    body(VoidInput),
-    (c) => request(c, c.req.valid('param').id, { kind: 'void', amount: null }),
-  )
-  .post(
     '/admin/payments/:id/refund',
     operation({
       summary: 'Give money back',
-      tag,
-      auth: 'staff',
+      ...VERB,
       permission: 'refunds:write',
-      replies: { 200: PaymentDetail },
-      errors: ERRORS_OF_VERBS,
-      members,
     }),
     params(Path),
     body(RefundInput),

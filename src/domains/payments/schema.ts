@@ -60,7 +60,8 @@ export const RefundReason = z.enum([
 ]);
 /** Without an amount: all that is left. */
 export const CaptureInput = z.strictObject({ amount: amount.optional() });
-export const VoidInput = z.strictObject({});
+/** `force` ends a payment that its order waits for although the provider does not know it, or cannot be asked. */
+export const VoidInput = z.strictObject({ force: z.boolean().default(false) });
 export const RefundInput = z.strictObject({
   amount: amount.optional(),
   reason: RefundReason.default('requested_by_customer'),

@@ -1,6 +1,7 @@
 import { FULFILLMENT_MOVES } from '../../src/domains/fulfillment/rules.ts';
 import { ORDER_MOVES } from '../../src/domains/orders/rules/status.ts';
 import { PAYMENT_MOVES, type PaymentStatus } from '../../src/domains/payments/rules.ts';
+import { refundable, refundUnits, undoAll, undoUnits, UNITS, worth, type Money } from './money.ts';
 
 /** What a walk does; numbers pick among what there is. */
 export type Command =
@@ -13,46 +14,47 @@ export type Command =
   | { do: 'webhooks'; reverse: boolean }
   | { do: 'capture' | 'refund'; percent: number }
   | { do: 'void' }
-  | { do: 'cancel' | 'tick' }
-  | { do: 'prepare' | 'ship'; units: number }
-  | { do: 'move'; pick: number; to: 'shipped' | 'delivered' | 'canceled' };
+  | { do: 'cancel' | 'call_off' | 'tick' }
+  | { do: 'prepare' | 'ship' | 'pickup'; units: number }
+  | { do: 'cancel_units' | 'refund_units'; units: number }
+  | { do: 'refund_amount'; percent: number }
+  | { do: 'move'; pick: number; to: 'shipped' | 'ready_for_pickup' | 'delivered' | 'canceled' };
 
-export const UNITS = 3;
 export const STOCK = 10;
 
 interface Package {
   units: number;
-  status: 'pending' | 'shipped' | 'delivered' | 'canceled';
+  method: 'shipment' | 'pickup';
+  status: 'pending' | 'shipped' | 'ready_for_pickup' | 'delivered' | 'canceled';
 }
 
 /** All that is true of one buyer's order. Amounts in minor units. */
-export interface Model {
+export interface Model extends Money {
   order: 'none' | 'pending' | 'confirmed' | 'completed' | 'failed' | 'canceled';
-  total: number;
   /** What the buyer's bank knows. */
   bank: 'unasked' | 'waits' | 'approved' | 'refused';
   token: string;
   capture: 'automatic' | 'manual';
-  authorized: number;
-  captured: number;
-  refunded: number;
-  isVoid: boolean;
-  /** Nothing more is to be taken. */
-  isWaived: boolean;
+  /** Units that were canceled one by one or with the order. */
+  canceled: number;
   packages: Package[];
 }
 
-export const start = (total: number): Model => ({
+export const start = (total: number, line: number): Model => ({
   order: 'none',
   total,
+  line,
   bank: 'unasked',
   token: '',
   capture: 'automatic',
   authorized: 0,
   captured: 0,
   refunded: 0,
+  waived: 0,
   isVoid: false,
-  isWaived: false,
+  settledUnits: 0,
+  settledAmount: 0,
+  canceled: 0,
   packages: [],
 });
 
@@ -62,7 +64,7 @@ const unitsIn = ({ packages }: Model, ...statuses: Package['status'][]): number 
 /** What has to be seen of the order, its money and its stock. */
 export function visible(model: Model) {
   const gone = unitsIn(model, 'shipped', 'delivered');
-  const promised = ['pending', 'confirmed', 'completed'].includes(model.order) ? UNITS - gone : 0;
+  const promised = ['pending', 'confirmed', 'completed'].includes(model.order) ? UNITS - model.canceled - gone : 0;
   return {
     status: model.order,
     fulfillment_status: fulfillmentOf(model, gone),
@@ -76,15 +78,15 @@ export function visible(model: Model) {
 
 function fulfillmentOf(model: Model, gone: number): string {
   if (model.order === 'canceled') return 'canceled';
-  if (unitsIn(model, 'delivered') === UNITS) return 'delivered';
-  if (gone === UNITS) return 'fulfilled';
+  if (unitsIn(model, 'delivered') === UNITS - model.canceled) return 'delivered';
+  if (gone === UNITS - model.canceled) return 'fulfilled';
   return gone > 0 ? 'partially_fulfilled' : 'unfulfilled';
 }
 
 function moneyOf(model: Model): PaymentStatus {
-  const { order, bank, total, authorized, captured, refunded, isVoid, isWaived } = model;
+  const { order, bank, total, authorized, captured, refunded, isVoid, waived } = model;
   if (refunded > 0) return refunded < captured ? 'partially_refunded' : 'refunded';
-  if (captured > 0) return captured < total && !isWaived ? 'partially_captured' : 'captured';
+  if (captured > 0) return captured < total - waived ? 'partially_captured' : 'captured';
   if (isVoid) return 'voided';
   if (authorized > 0) return 'authorized';
   if (order === 'failed') return 'failed';
@@ -119,10 +121,20 @@ export function next(model: Model, command: Command): Model | null {
     case 'void':
     case 'refund':
       return move(model, command);
+    case 'refund_units':
+      return isPlaced(model) ? refundUnits(model, command.units) : null;
+    case 'refund_amount': {
+      const amount = shareOf(model, command.percent);
+      return isPlaced(model) && amount <= refundable(model) ? { ...model, refunded: model.refunded + amount } : null;
+    }
     case 'cancel':
-      return cancel(model);
+    case 'call_off':
+      return cancel(model, command.do === 'call_off');
+    case 'cancel_units':
+      return cancelUnits(model, command.units);
     case 'prepare':
     case 'ship':
+    case 'pickup':
     case 'move':
       return send(model, command);
   }
@@ -142,7 +154,7 @@ function place(model: Model, asked: Placing): Model | null {
   if (model.order === 'pending' && (isAskedAgain || comesTooLate(model, asked)))
     return model.bank === 'unasked' ? paid(model) : learn(model);
   if (model.order !== 'none' && model.order !== 'failed' && model.order !== 'pending') return null;
-  const placed: Model = { ...start(model.total), order: 'pending', token, capture };
+  const placed: Model = { ...start(model.total, model.line), order: 'pending', token, capture };
   if (token === 'tok_ok') return paid(placed);
   if (token === 'tok_declined') return { ...placed, order: 'failed' };
   return token === 'tok_error' ? placed : { ...placed, bank: 'waits' };
@@ -153,11 +165,12 @@ export const shareOf = (model: Model, percent: number): number =>
 
 const movesOf = (model: Model) => PAYMENT_MOVES.provider[moneyOf(model)];
 
-function move(model: Model, command: Extract<Command, { percent: number } | { do: 'void' }>): Model | null {
+function move(model: Model, command: Extract<Command, { do: 'capture' | 'refund' | 'void' }>): Model | null {
   if (!movesOf(model).includes(command.do)) return null;
   if (command.do === 'void') return { ...model, isVoid: true };
   const amount = shareOf(model, command.percent);
-  if (command.do === 'capture') return amount <= model.authorized ? { ...model, captured: amount } : null;
+  if (command.do === 'capture')
+    return amount <= Math.min(model.authorized, model.total - model.waived) ? { ...model, captured: amount } : null;
   return amount <= model.captured - model.refunded ? { ...model, refunded: model.refunded + amount } : null;
 }
 
@@ -172,16 +185,28 @@ export function refusalOf(model: Model, command: Command): { from: string; legal
       const legal = movesOf(model);
       return legal.includes(command.do) ? null : { from: moneyOf(model), legal };
     }
+    case 'refund_units':
+    case 'refund_amount': {
+      if (!isPlaced(model)) return ofOrder;
+      const isRefused =
+        command.do === 'refund_amount' ||
+        (worth(model, command.units) > 0 && command.units <= UNITS - model.settledUnits);
+      return isRefused && refundable(model) === 0 ? { from: moneyOf(model), legal: movesOf(model) } : null;
+    }
+    case 'call_off':
+      return ofOrder && (order === 'confirmed' ? { ...ofOrder, legal: [] } : ofOrder);
     case 'cancel':
       if (order !== 'confirmed' || !ofOrder) return ofOrder;
       return { ...ofOrder, legal: ofOrder.legal.filter((each) => each !== 'canceled') };
     case 'prepare':
     case 'ship':
+    case 'pickup':
+    case 'cancel_units':
       return order === 'confirmed' ? null : ofOrder;
     case 'move': {
-      const from = packages[command.pick % Math.max(1, packages.length)]?.status;
-      const legal: readonly string[] = from === undefined ? [] : (FULFILLMENT_MOVES.shipment[from] ?? []);
-      return from === undefined || legal.includes(command.to) ? null : { from, legal };
+      const chosen = packages[command.pick % Math.max(1, packages.length)];
+      const legal = legalFor(chosen);
+      return chosen === undefined || legal.includes(command.to) ? null : { from: chosen.status, legal };
     }
     case 'place':
     case 'authenticate':
@@ -191,30 +216,50 @@ export function refusalOf(model: Model, command: Command): { from: string; legal
   }
 }
 
-function cancel(model: Model): Model | null {
-  if (model.order !== 'confirmed' || unitsIn(model, 'shipped', 'delivered') > 0) return null;
-  return {
-    ...model,
-    order: 'canceled',
-    isWaived: true,
-    isVoid: model.isVoid || (model.authorized > 0 && model.captured === 0),
-    refunded: model.captured,
-    packages: model.packages.map((each) => (each.status === 'pending' ? { ...each, status: 'canceled' } : each)),
-  };
+const isPlaced = ({ order }: Model): boolean => ['confirmed', 'completed', 'canceled'].includes(order);
+
+const freeUnits = (model: Model): number =>
+  UNITS - model.canceled - unitsIn(model, 'pending', 'shipped', 'ready_for_pickup', 'delivered');
+
+const legalFor = (of: Package | undefined): readonly string[] =>
+  of ? (FULFILLMENT_MOVES[of.method][of.status] ?? []) : [];
+
+/** Its buyer only before anybody has begun to send it. */
+function cancel(model: Model, byBuyer: boolean): Model | null {
+  const begun = unitsIn(model, 'shipped', 'delivered') + (byBuyer ? unitsIn(model, 'pending', 'ready_for_pickup') : 0);
+  if (model.order !== 'confirmed' || begun > 0) return null;
+  const packages = model.packages.map((each): Package => ({ ...each, status: 'canceled' }));
+  return { ...undoAll(model), order: 'canceled', canceled: UNITS, packages };
 }
 
-function send(model: Model, command: Extract<Command, { do: 'prepare' | 'ship' | 'move' }>): Model | null {
+function cancelUnits(model: Model, units: number): Model | null {
+  if (model.order !== 'confirmed' || units > freeUnits(model)) return null;
+  const canceled = model.canceled + units;
+  if (canceled === UNITS) return { ...undoAll(model), order: 'canceled', canceled };
+  return ended({ ...undoUnits(model, units), canceled });
+}
+
+/** Complete once all that is left of it has arrived. */
+function ended(model: Model): Model {
+  return unitsIn(model, 'delivered') === UNITS - model.canceled ? { ...model, order: 'completed' } : model;
+}
+
+type Sending = Extract<Command, { do: 'prepare' | 'ship' | 'pickup' | 'move' }>;
+
+export const SENT_AS = {
+  prepare: { method: 'shipment', status: 'pending' },
+  ship: { method: 'shipment', status: 'shipped' },
+  pickup: { method: 'pickup', status: 'ready_for_pickup' },
+} as const;
+
+function send(model: Model, command: Sending): Model | null {
   const { packages } = model;
   if (command.do !== 'move') {
-    const isFree = command.units <= UNITS - unitsIn(model, 'pending', 'shipped', 'delivered');
-    if (model.order !== 'confirmed' || !isFree) return null;
-    const status = command.do === 'ship' ? 'shipped' : 'pending';
-    return { ...model, packages: [...packages, { units: command.units, status }] };
+    if (model.order !== 'confirmed' || command.units > freeUnits(model)) return null;
+    return { ...model, packages: [...packages, { units: command.units, ...SENT_AS[command.do] }] };
   }
   const at = command.pick % Math.max(1, packages.length);
   const chosen = packages[at];
-  const legal: readonly string[] = chosen ? (FULFILLMENT_MOVES.shipment[chosen.status] ?? []) : [];
-  if (!chosen || !legal.includes(command.to)) return null;
-  const moved = { ...model, packages: packages.with(at, { ...chosen, status: command.to }) };
-  return unitsIn(moved, 'delivered') === UNITS ? { ...moved, order: 'completed' } : moved;
+  if (!chosen || !legalFor(chosen).includes(command.to)) return null;
+  return ended({ ...model, packages: packages.with(at, { ...chosen, status: command.to }) });
 }

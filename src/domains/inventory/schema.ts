@@ -69,7 +69,7 @@ export const Adjustment = z
   .meta({ oneOf: [{ required: ['set'] }, { required: ['delta'] }] });
 export type Adjustment = z.output<typeof Adjustment>;
 
-/** `short_orders`: orders whose units are promised here and not there, the latest first; somebody has to tell them. */
+/** `short_orders`: whose units are promised here, not there, and not on backorder; the latest first. Somebody has to tell them. */
 export const AdjustedLevel = z
   .object({
     level: StockLevel,

@@ -92,10 +92,7 @@ function insertOrder(plan: OrderPlan, customerId: string | null): Sql[] {
   ];
 }
 
-/**
- * What of it has yet to come: units were taken last, so a level that promises more than is there promises them to it. A day
- * that has gone by says nothing.
- */
+/** What of it has yet to come: units were taken last, so a level that promises more than is there promises them to it. */
 function freezeBackorder({ orderId }: OrderPlan): Sql {
   return sql`
     update order_items i set backorder = true, expected_at = late.expected_at

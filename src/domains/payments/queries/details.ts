@@ -20,14 +20,16 @@ export interface DetailRow extends Pick<
 }
 
 /** What a pending order was asked to be charged is in doubt as well, unless it is known to wait for its buyer or a bank. */
-const inDoubt = sql`p.id in (
-  select q.payment_id from payment_request_leases l join payment_transactions q on q.id = l.request_id
-  where not exists (
-    select from payment_transactions r where r.request_id = q.id and r.outcome in ('success', 'failure'))
-  union all
-  select c.id from orders o join payments c on c.order_id = o.id
-  where o.status = 'pending' and not exists (
-    select from payment_transactions r where r.payment_id = c.id and r.outcome in ('pending', 'success', 'failure')))`;
+const inDoubt = sql`exists (
+  select from (
+    select q.payment_id from payment_request_leases l join payment_transactions q on q.id = l.request_id
+    where not exists (
+      select from payment_transactions r where r.request_id = q.id and r.outcome in ('success', 'failure'))
+    union all
+    select c.id from orders o join payments c on c.order_id = o.id
+    where o.status = 'pending' and not exists (
+      select from payment_transactions r where r.payment_id = c.id and r.outcome in ('pending', 'success', 'failure'))
+  ) open where open.payment_id = p.id)`;
 
 /** Times within JSON as the rest of the contract writes them. */
 const rfc3339 = sql`to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;

@@ -163,9 +163,19 @@ function place(model: Model, asked: Placing): Model | null {
 export const shareOf = (model: Model, percent: number): number =>
   Math.max(1, Math.floor((model.total * percent) / 100));
 
+/** Staff end a payment that its order waits for; where the provider does not know of it, that stays in doubt. */
+function giveUp(model: Model): Model | null {
+  if (model.bank === 'waits') return { ...model, bank: 'refused', order: 'failed' };
+  return model.bank === 'unasked' ? null : learn(model);
+}
+
+export const isInDoubt = ({ order, bank }: Model, command: Command): boolean =>
+  command.do === 'void' && order === 'pending' && bank === 'unasked';
+
 const movesOf = (model: Model) => PAYMENT_MOVES.provider[moneyOf(model)];
 
 function move(model: Model, command: Extract<Command, { do: 'capture' | 'refund' | 'void' }>): Model | null {
+  if (command.do === 'void' && model.order === 'pending') return giveUp(model);
   if (!movesOf(model).includes(command.do)) return null;
   if (command.do === 'void') return { ...model, isVoid: true };
   const amount = shareOf(model, command.percent);
@@ -183,7 +193,7 @@ export function refusalOf(model: Model, command: Command): { from: string; legal
     case 'void':
     case 'refund': {
       const legal = movesOf(model);
-      return legal.includes(command.do) ? null : { from: moneyOf(model), legal };
+      return isInDoubt(model, command) || legal.includes(command.do) ? null : { from: moneyOf(model), legal };
     }
     case 'refund_units':
     case 'refund_amount': {

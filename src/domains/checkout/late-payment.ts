@@ -1,1 +1,0 @@
-export { returnLatePayment } from '../payments/index.ts';

@@ -1,3 +1,6 @@
+import { atProvider } from '../payments/fixture.ts';
+import { isCharge } from '../support/order-path.ts';
+import { ordersOf, pay } from '../support/shop.ts';
 import { authenticate, byStaff, fillCart, order, payVerb, readyCart, wholeCart } from './buyer.ts';
 import type { Run } from './run.ts';
 
@@ -147,6 +150,23 @@ export const SCENARIOS: readonly Scenario[] = [
       await run.begin();
       await payVerb(run, placed, 'refund', { amount: 700, reason: 'damaged' });
       sold(run, cart.total, 700);
+    },
+  },
+  {
+    name: 'money that people give back at the provider, of a payment whose name is not known here',
+    async walk(run) {
+      const cart = await readyCart(run);
+      run.stack.payments.inject(isCharge, 'drop_reply');
+      await run.call('POST', '/orders', { cart_id: cart.id, payment: pay('tok_ok') });
+      const [made] = await ordersOf(run.stack, cart.id);
+      const charge = run.stack.provider.charges().find(({ order_id }) => order_id === made?.id);
+      await run.begin();
+      await atProvider(run.stack, '/v1/refunds', { payment_intent: charge?.id ?? '', amount: '300' });
+      await run.during(
+        () => run.webhooks(),
+        () => run.tick(),
+      );
+      sold(run, cart.total, 300);
     },
   },
   {

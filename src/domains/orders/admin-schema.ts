@@ -10,7 +10,7 @@ const AMOUNT_MAX = 1e12;
 const amount = z.int().min(0).max(AMOUNT_MAX);
 
 /** An order in the list of staff. */
-export const AdminOrder = Order.omit({ guest_token: true, notes: true, shipments: true })
+export const AdminOrder = Order.omit({ guest_token: true, notes: true })
   .extend({
     customer_id: z.string().nullable(),
     canceled_at: timestamp.nullable(),

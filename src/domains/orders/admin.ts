@@ -13,7 +13,7 @@ import { insertNote, touchOrder } from './statements/change.ts';
 const Cursor = z.tuple([z.uuid()]);
 
 function toAdminOrder(row: OrderRow): AdminOrder {
-  const { notes: _notes, shipments: _shipments, ...order } = toOrder(row);
+  const { notes: _notes, ...order } = toOrder(row);
   const { customer_id, canceled_at, cancel_reason } = row;
   return { ...order, customer_id, canceled_at, cancel_reason };
 }

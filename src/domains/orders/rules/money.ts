@@ -32,7 +32,7 @@ export function withheldOf(item: ItemState): { quantity: number; amount: number 
 }
 
 /** Units of a line whose money has neither gone back nor been waived nor withheld. */
-export function unsettledUnits(item: ItemState): number {
+function unsettledUnits(item: ItemState): number {
   return refundableUnits(item) - withheldOf(item).quantity;
 }
 

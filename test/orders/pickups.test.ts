@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { as, refusal, type Asker } from '../admin/fixture.ts';
-import type { Json } from '../support/shop.ts';
+import { createSku, type Json } from '../support/shop.ts';
 import { createStaff } from '../support/staff.ts';
 import { startStack, type Stack } from '../support/stack.ts';
-import { buy, BY_HAND, done, eventsOf, expectStockAgrees, STOCK, type Bought } from './fixture.ts';
+import { buy, buySkus, BY_HAND, done, eventsOf, expectStockAgrees, STOCK, type Bought } from './fixture.ts';
 
 let stack: Stack;
 let staff: Asker;
@@ -30,6 +30,7 @@ async function levelOf(skuId: string | undefined): Promise<[on_hand: number, res
 describe('units to be picked up', () => {
   test('leave the shelf once somebody has collected them', async () => {
     const bought = await buy(stack, [{ quantity: 1 }], { payment: BY_HAND });
+    const TOLD = ['order.ready_for_pickup', 'order.fulfilled', 'order.delivered'];
     const pickup = done(await fulfill(bought, { method: 'pickup' }));
     expect(await move(bought, pickup, 'shipped')).toMatchObject({
       status: 409,
@@ -42,7 +43,7 @@ describe('units to be picked up', () => {
     expect(done(await move(bought, pickup, 'delivered'))).toMatchObject(collected);
     expect(await levelOf(bought.skuIds[0])).toEqual([STOCK - 1, 0]);
     expect((await orderOf(bought)).status).toBe('completed');
-    expect((await eventsOf(stack, bought.id)).slice(-2)).toEqual(['order.fulfilled', 'order.delivered']);
+    expect((await eventsOf(stack, bought.id)).slice(-3)).toEqual(TOLD);
   });
 
   test('that nobody comes for are taken back, or end with their order', async () => {
@@ -59,5 +60,29 @@ describe('units to be picked up', () => {
       [second.id, 'canceled'],
     ]);
     expect(await levelOf(bought.skuIds[0])).toEqual([STOCK, 0]);
+  });
+
+  test('are ready when they are there: not those on backorder', async () => {
+    const sku = await createSku(stack, { stock: 1 });
+    await stack.owner.query('update stock_levels set backorder_limit = 5 where sku_id = $1', [sku.id]);
+    const bought = await buySkus(stack, [{ sku_id: sku.id, quantity: 2 }], { payment: BY_HAND });
+    const ready = { method: 'pickup', status: 'ready_for_pickup' };
+    expect(refusal(await fulfill(bought, ready))).toEqual([409, 'insufficient_stock', undefined]);
+    const prepared = done(await fulfill(bought, { method: 'pickup' }));
+    expect(refusal(await move(bought, prepared, 'ready_for_pickup'))).toEqual([409, 'insufficient_stock', undefined]);
+    done(await move(bought, prepared, 'canceled'));
+    expect(done(await fulfill(bought, { ...ready, items: [line(bought, 1)] })).status).toBe('ready_for_pickup');
+  });
+
+  test('that had left when they were made ready, as an older version did, are collected all the same', async () => {
+    const bought = await buy(stack, [{ quantity: 2 }], { payment: BY_HAND });
+    const old = done(await fulfill(bought, { status: 'shipped' }));
+    await stack.owner.query(`update fulfillments set method = 'pickup', status = 'ready_for_pickup' where id = $1`, [
+      old.id,
+    ]);
+    expect(await move(bought, old, 'canceled')).toMatchObject({ status: 409, body: { legal: ['delivered'] } });
+    expect(done(await move(bought, old, 'delivered')).status).toBe('delivered');
+    expect((await orderOf(bought)).status).toBe('completed');
+    expect(await levelOf(bought.skuIds[0])).toEqual([STOCK - 2, 0]);
   });
 });

@@ -87,8 +87,9 @@ async function askProvider(deps: Deps, order: TakenOrder, { named = null, isAgai
       capture: payment.capture,
       token: payment.token ?? '',
     });
-    const isOpen = charged.status === 'unknown' && isAgain;
-    return isOpen ? ((await searchByOurs(deps, payment)) ?? charged) : charged;
+    if (charged.status !== 'unknown' || !isAgain) return charged;
+    const [[held]] = await deps.db.writeResent(renewLease(order.id, order.attempt));
+    return (held && (await searchByOurs(deps, payment))) ?? charged;
   }
   const outcome = await provider.find(reference);
   if (outcome.status !== 'requires_action' || !order.is_abandoned) return outcome;

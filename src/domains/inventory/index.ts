@@ -15,6 +15,7 @@ export {
   releaseOverdueOf,
   releaseReserved,
   releaseUnits,
+  requireThere,
   shipReserved,
   type Packed,
 } from './queries/release.ts';

@@ -104,7 +104,7 @@ const CancelReason = z.enum(['requested_by_customer', 'out_of_stock', 'payment_m
 
 /**
  * Without items: the whole order. Without `refund` the money of these units is withheld, also when the rest is canceled
- * later; a refund that names their lines gives it back.
+ * later; a refund that names all units of their lines gives it back.
  */
 export const CancelInput = z.strictObject({
   reason: CancelReason,
@@ -114,8 +114,8 @@ export const CancelInput = z.strictObject({
 });
 
 /**
- * Lines, shipping and a further amount add up; one of them has to be there. Lines give back what a cancellation withheld,
- * an amount leaves that withheld.
+ * Lines, shipping and a further amount add up; one of them has to be there. Units of a line whose money a cancellation
+ * withheld are given back after its other units; an amount leaves that withheld.
  */
 export const NewRefund = z.strictObject({
   items: LineInputs.optional(),

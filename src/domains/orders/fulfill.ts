@@ -9,7 +9,7 @@ import {
   type FulfillmentStatus,
   type NewFulfillment,
 } from '../fulfillment/index.ts';
-import { becauseOf, lockReservations, requireLocation, shipReserved } from '../inventory/index.ts';
+import { becauseOf, lockReservations, requireLocation, requireThere, shipReserved } from '../inventory/index.ts';
 import { actorName, changeOrder, type Asked } from './change.ts';
 import { planFulfillment, planMove, type FulfillmentPlan } from './rules/fulfill.ts';
 import { packedStock } from './rules/packed.ts';
@@ -24,8 +24,10 @@ interface Moving {
   actor: string;
 }
 
-/** Units that leave come off the shelf and off the promise in the same batch. */
-function leavingStatements({ state, fulfillmentId, locationId, actor }: Moving, { leaving }: FulfillmentPlan): Sql[] {
+/** Units that leave come off the shelf and off the promise in the same batch; those that are ready are there. */
+function stockStatements(moving: Moving, { leaving, ready }: FulfillmentPlan): Sql[] {
+  const { state, fulfillmentId, locationId, actor } = moving;
+  if (ready.length > 0) return [lockReservations(state.id), requireThere(state.id, ready, locationId)];
   if (leaving.lines.length === 0) return [];
   return [
     becauseOf('fulfilled', fulfillmentId, actor),
@@ -42,8 +44,9 @@ function orderStatements(moving: Moving, plan: FulfillmentPlan): Sql[] {
   const event = (type: string) => emitEvent({ id: deps.ids.uuid(), type, aggregateId: state.id, payload });
   const isComplete = plan.next.status === 'completed' && state.status !== 'completed';
   return [
-    ...leavingStatements(moving, plan),
+    ...stockStatements(moving, plan),
     saveOrder(state.id, plan.next),
+    ...(plan.ready.length > 0 ? [event('order.ready_for_pickup')] : []),
     ...(plan.leaving.lines.length > 0 ? [event('order.fulfilled')] : []),
     ...(isComplete ? [event('order.delivered')] : []),
   ];

@@ -23,6 +23,7 @@ export interface KeyRow {
   status: number | null;
   /** Sealed, since a reply holds names, addresses and e-mails. */
   body: string | null;
+  etag: string | null;
 }
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
@@ -52,7 +53,7 @@ export async function claimOf(c: AppContext, capability: string | null = ''): Pr
   const requestHash = await sha256(bytes);
   const isOwn = capability !== null || key.length >= GUEST_KEY_LENGTH_MIN;
   const guest = isOwn ? `guest ${capability ?? ''}` : `${subjectOf(actor)} ${requestHash}`;
-  const who = [c.req.method, c.req.path, actor.kind === 'guest' ? guest : subjectOf(actor)].join(' ');
+  const who = [actor.kind === 'guest' ? guest : subjectOf(actor), c.req.method, c.req.path, ''].join(' ');
   const scope = await sha256(new TextEncoder().encode(who));
   const { config, ids } = c.get('deps');
   return {
@@ -98,7 +99,7 @@ export function requireUnusedKey({ scope, key }: Claim): Sql {
 
 export function keyRow({ scope, key }: Claim): Sql<KeyRow> {
   return sql<KeyRow>`
-    select request_hash, attempt, resource_id, status, body
+    select request_hash, attempt, resource_id, status, body, etag
     from idempotency_keys where scope = ${scope} and key = ${key}`;
 }
 
@@ -106,9 +107,10 @@ export function keyRow({ scope, key }: Claim): Sql<KeyRow> {
  * Whoever is first to answer stores it, and every later replay says the same: the attempt that made the outcome, or, since
  * that may be gone or have learned nothing, one that found it done. The lease ends then: the key is kept a day from here.
  */
-function storeReply({ scope, key, attempt }: Claim, status: number, sealed: string): Sql {
+function storeReply({ scope, key, attempt }: Claim, status: number, sealed: string, etag: string | null): Sql {
   return sql`
-    update idempotency_keys set status = ${status}::int, body = ${sealed}, state = 'done', lease_until = now()
+    update idempotency_keys set status = ${status}::int, body = ${sealed}, etag = ${etag}, state = 'done',
+      lease_until = now()
     where scope = ${scope} and key = ${key} and body is null and (attempt = ${attempt}::uuid or state = 'done')`;
 }
 
@@ -121,11 +123,8 @@ export interface StoredReply {
 /** The reply of the first call; null while it is not stored, or when the secret that sealed it is not ours any more. */
 export async function storedReply(row: KeyRow, { seal }: Claim): Promise<StoredReply | null> {
   if (row.status === null || row.body === null) return null;
-  const opened = await seal.open(row.body);
-  if (opened === null) return null;
-  // JSON has no line feed; what was stored before ETags were has no first line.
-  const end = opened.indexOf('\n');
-  return { status: row.status, body: opened.slice(end + 1), etag: opened.slice(0, Math.max(end, 0)) || null };
+  const body = await seal.open(row.body);
+  return body === null ? null : { status: row.status, body, etag: row.etag };
 }
 
 /** Byte-equal to the first reply, and with its ETag. */
@@ -154,10 +153,10 @@ export function storeLater(c: AppContext, claim: Claim | null, response: Respons
   const isFinal = response.ok || response.status === 402;
   if (!claim || !isFinal) return response;
   const { db, defer } = c.get('deps');
-  const [copy, etag] = [response.clone(), response.headers.get('etag') ?? ''];
+  const [copy, etag] = [response.clone(), response.headers.get('etag')];
   defer(async () => {
-    const sealed = await claim.seal.close(`${etag}\n${await copy.text()}`);
-    await db.writeResent(storeReply(claim, response.status, sealed));
+    const sealed = await claim.seal.close(await copy.text());
+    await db.writeResent(storeReply(claim, response.status, sealed, etag));
   });
   return response;
 }

@@ -107,16 +107,17 @@ const leaveFirst = sql`(1, h.loose_there), (2, h.there - h.loose_there), (3, h.q
 /** What has yet to come goes first, and what is packed last. */
 const freeFirst = sql`(1, h.to_come), (2, h.loose - h.to_come), (3, h.packed)`;
 
-/**
- * Takes what is asked for out of `held`, tier by tier: less where less is promised. Units are named as they were frozen
- * with the order, whatever its SKUs are made of by now.
- */
-const takenUnits = (units: readonly Demand[], tiers: Sql) => sql`
+/** Units as they were frozen with the order, whatever its SKUs are made of by now. */
+const wantedUnits = (units: readonly Demand[]) => sql`
   wanted as (
     select sku_id, sum(quantity) as quantity
     from jsonb_to_recordset(${json(units)}::jsonb) as u(sku_id uuid, quantity int)
     group by sku_id
-  ),
+  )`;
+
+/** Takes what is asked for out of `held`, tier by tier: less where less is promised. */
+const takenUnits = (units: readonly Demand[], tiers: Sql) => sql`
+  ${wantedUnits(units)},
   ranked as (
     select h.id, h.sku_id, h.location_id, h.quantity, t.units,
       sum(t.units) over (partition by h.sku_id order by t.tier, h.location_id) - t.units as before
@@ -170,6 +171,15 @@ export function shipReserved(
       require(${allTaken}, 'insufficient_stock', '{"message": "The order holds fewer units than that here."}'),
       require((select count(*) from shipped) = (select count(*) from k), 'insufficient_stock',
         '{"message": "The units have not arrived at the location yet."}')`;
+}
+
+/** Units that are told to be ready: they are promised, and on the shelf. Takes nothing. */
+export function requireThere(orderId: string, units: readonly Demand[], locationId: string | null): Sql {
+  return sql`
+    with ${heldUnits(orderId, [], locationId)}, ${wantedUnits(units)}
+    select require(not exists (
+      select from wanted w where w.quantity > coalesce((select sum(h.there) from held h where h.sku_id = w.sku_id), 0)),
+      'insufficient_stock', '{"message": "The order holds fewer units than that here, or they have not arrived yet."}')`;
 }
 
 /** Units of a canceled line go back on offer. Aborts when the order does not hold that many any more. */

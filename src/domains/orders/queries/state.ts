@@ -21,8 +21,13 @@ const items = sql`(
   ) back
   where i.order_id = o.id)`;
 
+/** Units that were ready to be picked up had left the shelf once: such a pickup has what is left to a parcel on its way. */
+const hasLeftToBePickedUp = sql`f.status = 'ready_for_pickup' and f.shipped_at is not null`;
+
 const fulfillments = sql`coalesce((
-  select jsonb_agg(jsonb_build_object('id', f.id, 'version', f.version, 'method', f.method, 'status', f.status,
+  select jsonb_agg(jsonb_build_object('id', f.id, 'version', f.version,
+    'method', case when ${hasLeftToBePickedUp} then 'shipment' else f.method end,
+    'status', case when ${hasLeftToBePickedUp} then 'shipped' else f.status end,
     'location_id', f.location_id, 'items', (
       select jsonb_agg(jsonb_build_object('item_id', l.order_item_id, 'quantity', l.quantity))
       from fulfillment_items l where l.fulfillment_id = f.id)) order by f.id)

@@ -16,6 +16,8 @@ export interface FulfillmentPlan {
   lines: Line[];
   /** Units that leave the shelf now; none while it is only prepared. */
   leaving: { lines: Line[]; units: Demand[] };
+  /** Units that somebody may come for from now on. */
+  ready: Demand[];
   next: Statuses;
 }
 
@@ -38,6 +40,7 @@ function planned(state: OrderState, picked: readonly Picked[], changed: Fulfillm
       lines: linesOf(leaving),
       units: leaving.flatMap(({ item, quantity }) => stockOf(item, quantity)),
     },
+    ready: changed.status === 'ready_for_pickup' ? picked.flatMap(({ item, quantity }) => stockOf(item, quantity)) : [],
     next: statusesOf(items, fulfillments),
   };
 }
@@ -98,7 +101,7 @@ export function planMove(state: OrderState, { fulfillmentId, status, versions }:
   if (!isMove) {
     const { status: orderStatus, fulfillment_status } = state;
     const next = { status: orderStatus, fulfillment_status };
-    return { status: known.status, lines: known.items, leaving: { lines: [], units: [] }, next };
+    return { status: known.status, lines: known.items, leaving: { lines: [], units: [] }, ready: [], next };
   }
   return planned(state, picked, { ...known, status }, hasLeft(known.status));
 }

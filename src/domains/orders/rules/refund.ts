@@ -4,7 +4,7 @@ import { refundableOf, refundableUnits, shareOf, type RefundPlan } from './money
 import type { Line, OrderState } from './state.ts';
 import { assertPlaced } from './status.ts';
 
-/** Amounts in minor units; what is given together adds up. Lines give withheld money back, an amount leaves it withheld. */
+/** Amounts in minor units; what is given together adds up. Withheld units of a line go back last, and by an amount not at all. */
 export interface RefundWish {
   items?: readonly Line[] | undefined;
   shippingAmount: number;

@@ -97,7 +97,9 @@ function toOutcome(intent: z.output<typeof PaymentIntent>): Outcome {
     case 'canceled':
       return { status: 'declined', reference, reason: 'canceled' };
     case 'requires_payment_method':
-      return { status: 'declined', reference, reason: intent.last_payment_error?.code ?? 'authentication_failed' };
+      // Without an error no card was refused: the charge is under way, or was never tried.
+      if (!intent.last_payment_error) return unknown('no card was tried yet');
+      return { status: 'declined', reference, reason: intent.last_payment_error.code ?? 'authentication_failed' };
   }
 }
 

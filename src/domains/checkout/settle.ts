@@ -12,6 +12,7 @@ import {
   onlineProvider,
   providerIfAvailable,
   reconcileAuthorized,
+  returnLatePayment,
   type NewTransaction,
   type Outcome,
   type PaymentRow,
@@ -213,7 +214,12 @@ export async function settle(deps: Deps, order: TakenOrder, hints: Hints = {}): 
       provider_reference: order.payment.provider_reference ?? outcome.reference,
     });
   }
-  return await readOrder(deps, order.id);
+  const made = await readOrder(deps, order.id);
+  const isPaid = outcome.status === 'captured' || outcome.status === 'authorized';
+  // People ended it by force before this was known.
+  if (made.status === 'failed' && isPaid)
+    await returnLatePayment(deps, { ...order.payment, provider_reference: outcome.reference });
+  return made;
 }
 
 /**

@@ -48,7 +48,9 @@ export async function order(run: Run, { of, token, capture, key }: Placing): Pro
     note(run, reply);
     return reply;
   };
-  const isAnswer = ({ status, body: { code } = {} }: Reply) => status === 402 || code === 'cart_already_completed';
+  const isCompleted = ({ body }: Reply) =>
+    body?.code === 'cart_already_completed' && typeof body.guest_token === 'string';
+  const isAnswer = (reply: Reply) => reply.status === 402 || isCompleted(reply);
   const reply = await run.until(send, isAnswer);
   if (key !== undefined) run.replay = { send, first: reply, key };
   return reply.status === 409 ? await lookUp(run, reply, send) : reply;

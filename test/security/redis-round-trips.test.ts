@@ -30,6 +30,9 @@ const PUBLISHING = new Set([
   'postCustomersMePassword',
 ]);
 
+/** What is delivered in bursts is counted by the isolate, and only where it is refused: a session is all to ask about. */
+const UNCOUNTED = new Set(['postWebhooksPaymentsByProvider']);
+
 let cast: Cast;
 let caller: Caller;
 beforeAll(async () => {
@@ -79,7 +82,7 @@ const tokensOf = async ({ operation }: Target): Promise<(string | undefined)[]> 
 
 test('the exceptions are operations of the document', () => {
   const known = new Set(targets.map(({ operation }) => operation.operationId));
-  expect([...PUBLISHING].filter((id) => !known.has(id))).toEqual([]);
+  expect([...PUBLISHING, ...UNCOUNTED].filter((id) => !known.has(id))).toEqual([]);
 });
 
 describe('one Redis round trip', () => {
@@ -88,8 +91,10 @@ describe('one Redis round trip', () => {
     for (const token of tokens) {
       const requestId = randomUUID();
       const { status } = await caller.send(target, token, { requestId });
-      const most = PUBLISHING.has(target.operation.operationId) ? 2 : 1;
-      expect([1, most], `answered ${status}`).toContain(await tripsOf(requestId));
+      const { operationId } = target.operation;
+      const isCounted = token !== undefined || !UNCOUNTED.has(operationId);
+      const counts = PUBLISHING.has(operationId) ? [1, 2] : [isCounted ? 1 : 0];
+      expect(counts, `answered ${status}`).toContain(await tripsOf(requestId));
     }
   });
 

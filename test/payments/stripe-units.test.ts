@@ -31,11 +31,13 @@ describe('a minor unit of ours is one of Stripe, or the currency is refused', ()
 
 describe('through the door', () => {
   let stack: Stack;
+  let token: string;
   let shop: ReturnType<typeof paymentsAs>;
   beforeAll(async () => {
     stack = await startStack({ stripe: true });
     stack.provider.setWebhookMode('hold');
-    shop = paymentsAs(stack, (await createStaff(stack, 'owner')).token);
+    ({ token } = await createStaff(stack, 'owner'));
+    shop = paymentsAs(stack, token);
     await stack.owner.query('update tax_rates set rate_ppm = 0');
     await stack.owner.query('update shipping_options set amount = 500');
   });
@@ -52,6 +54,15 @@ describe('through the door', () => {
   }
   const cartOf = async (currency: string, price: number): Promise<Json> =>
     readyCart(stack, [{ sku_id: await skuOf(currency, price), quantity: 1 }]);
+
+  async function bought(cart: Json, method: typeof VISA): Promise<{ payment: Payment; items: Json[] }> {
+    const placed = await placeOrder(stack, cart.id, method);
+    expect(placed.status, placed.text).toBe(201);
+    const [{ id }] = placed.body.payments;
+    const { rows } = await stack.owner.query('select provider_reference from payments where id = $1', [id]);
+    const payment = { id, orderId: placed.body.id, total: cart.total, reference: rows[0].provider_reference };
+    return { payment, items: placed.body.items };
+  }
 
   test('a total of KWD that does not end in 0 is refused before anything is written or asked', async () => {
     const cart = await cartOf('KWD', 1_005);
@@ -77,17 +88,7 @@ describe('through the door', () => {
 
   test('captures and refunds of KWD, too; one that ends in 0 goes through', async () => {
     const cart = await cartOf('KWD', 1_000);
-    const placed = await placeOrder(stack, cart.id, { ...VISA, capture: 'manual' } as typeof VISA);
-    expect(placed.status, placed.text).toBe(201);
-    const [{ id }] = placed.body.payments;
-    const { rows } = await stack.owner.query('select provider_reference from payments where id = $1', [id]);
-    const payment: Payment = {
-      id,
-      orderId: placed.body.id,
-      total: cart.total,
-      reference: rows[0].provider_reference,
-    };
-    stack.payments.clear();
+    const { payment } = await bought(cart, { ...VISA, capture: 'manual' } as typeof VISA);
     const refused = { status: 422, body: { code: 'validation_failed', param: 'amount' } };
     expect(await shop.ask('capture', payment, { amount: 1_005 })).toMatchObject(refused);
     expect(await ledgerOf(stack, payment)).toHaveLength(2);
@@ -95,6 +96,22 @@ describe('through the door', () => {
     expect(await shop.ask('refund', payment, { amount: 15 })).toMatchObject(refused);
     expect((await shop.ask('refund', payment, { amount: 20 })).status).toBe(200);
     expect(chargeOf(stack, payment)).toMatchObject({ currency: 'kwd', captured: 1_010, refunded: 20 });
+  });
+
+  test('a line of KWD is canceled by whole tens, and the rest goes back with the order', async () => {
+    const [one, other] = [await skuOf('KWD', 1_005), await skuOf('KWD', 1_005)];
+    const cart = await readyCart(stack, [
+      { sku_id: one, quantity: 1 },
+      { sku_id: other, quantity: 1 },
+    ]);
+    const { payment, items } = await bought(cart, VISA);
+    const cancel = (body: Json) => call(stack, 'POST', `/admin/orders/${payment.orderId}/cancel`, body, { token });
+    const line = await cancel({ reason: 'other', items: [{ item_id: items[0].id, quantity: 1 }] });
+    expect(line.status, line.text).toBe(200);
+    expect(chargeOf(stack, payment)).toMatchObject({ captured: 2_510, refunded: 1_000 });
+    const rest = await cancel({ reason: 'other' });
+    expect(rest.status, rest.text).toBe(200);
+    expect(chargeOf(stack, payment)).toMatchObject({ captured: 2_510, refunded: 2_510 });
   });
 
   test.each(['MGA', 'UGX'])('%s is refused before anything is written or asked', async (currency) => {

@@ -17,6 +17,7 @@ export {
 } from './queries/payments.ts';
 export { PAYMENT_STATUSES, paymentState, type TransactionRow } from './rules.ts';
 export { answerPayment, answerVerb, askVerb, paymentAdminRoutes, VERB } from './admin-routes.ts';
+export { stepOf } from './providers/stripe-units.ts';
 export { insertRefund, openRequest } from './queries/requests.ts';
 export { hasFailedSince } from './queries/told.ts';
 export { returnLatePayment } from './late.ts';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { planCancel } from '../../../src/domains/orders/rules/cancel.ts';
 import { planRefund } from '../../../src/domains/orders/rules/refund.ts';
-import { canceled, order, refunded } from './shop.ts';
+import { canceled, inTens, order, refunded } from './shop.ts';
 
 const AMOUNT_MAX = 10_000_000;
 const lineOf = fc.tuple(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 0, max: AMOUNT_MAX }));
@@ -196,5 +196,71 @@ describe('a cancellation', () => {
     expect(plan.amount).toBe(amount);
     const { money } = planCancel(refunded(kept, plan), { refund: true, byBuyer: false });
     expect(money.refund).toMatchObject({ amount: rest });
+  });
+});
+
+describe('money that Stripe moves in whole tens only', () => {
+  const anyLines = fc.array(lineOf, { minLength: 1, maxLength: 4 });
+  const paid = fc.constantFrom('captured' as const, 'authorized' as const);
+  const steps = fc.array(
+    fc.record({
+      pick: fc.nat(3),
+      size: fc.integer({ min: 1, max: 7 }),
+      how: fc.constantFrom('cancel', 'keep', 'refund'),
+    }),
+    { maxLength: 12 },
+  );
+  const endsInTens = (lines: [number, number][]) => (10 - (lines.reduce((sum, [, total]) => sum + total, 0) % 10)) % 10;
+
+  test('goes in tens with every step of a cancellation and of a refund, and comes to all of it in the end', () => {
+    fc.assert(
+      fc.property(anyLines, paid, steps, (lines, how, taken) => {
+        let state = inTens(order(lines, endsInTens(lines), how));
+        let withheld = 0;
+        for (const step of taken) {
+          const open = state.items[step.pick % state.items.length];
+          const left = open ? open.quantity - open.canceled_quantity : 0;
+          if (!open || left === 0 || state.status !== 'confirmed') continue;
+          const items = [{ item_id: open.id, quantity: Math.min(step.size, left) }];
+          if (step.how === 'refund') {
+            if (how === 'captured') state = refundedIfAny(state, items);
+          } else {
+            const plan = planCancel(state, { items, refund: step.how === 'cancel', byBuyer: false });
+            expect((plan.money.refund?.amount ?? 0) % 10).toBe(0);
+            expect(plan.money.waivedAmount % 10).toBe(0);
+            withheld += plan.money.withheld.reduce((sum, { amount }) => sum + amount, 0);
+            state = canceled(state, plan);
+          }
+        }
+        fc.pre(state.status === 'confirmed');
+        state = canceled(state, planCancel(state, { refund: true, byBuyer: false }));
+        const { captured = 0, refunded: back = 0, amount = 0, waived_amount = 0 } = state.payment ?? {};
+        const kept = how === 'captured' ? captured - back : amount - waived_amount;
+        expect(kept % 10).toBe(0);
+        expect(kept).toBeLessThanOrEqual(withheld);
+        for (const item of state.items) {
+          expect(item.refunded_amount + item.waived_amount).toBeLessThanOrEqual(item.total);
+        }
+      }),
+    );
+  });
+
+  /** Units whose money is settled already are no refund at all. */
+  function refundedIfAny(state: ReturnType<typeof order>, items: { item_id: string; quantity: number }[]) {
+    let plan;
+    try {
+      plan = planRefund(state, { ...wish, items });
+    } catch {
+      return state;
+    }
+    expect(plan.amount % 10).toBe(0);
+    return refunded(state, plan);
+  }
+
+  test('is exact where the sum of the lines and of shipping is', () => {
+    const state = inTens(order([[1, 1005]], 505, 'captured'));
+    const items = [{ item_id: 'line-0', quantity: 1 }];
+    expect(planRefund(state, { shippingAmount: 505, amount: 0, items }).amount).toBe(1510);
+    expect(planRefund(state, { shippingAmount: 0, amount: 0, items }).amount).toBe(1000);
   });
 });

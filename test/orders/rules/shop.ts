@@ -28,6 +28,11 @@ function item(id: string, quantity: number, total: number): ItemState {
 
 export type Paid = 'captured' | 'authorized' | 'by_hand';
 
+/** Through Stripe in a currency of which it takes whole tens only. */
+export function inTens(state: OrderState): OrderState {
+  return { ...state, currency: 'KWD', payment: state.payment && { ...state.payment, provider: 'stripe' } };
+}
+
 /** A confirmed order of lines `[quantity, total]`. */
 export function order(lines: readonly (readonly [number, number])[], shipping: number, paid: Paid): OrderState {
   const amount = lines.reduce((sum, [, total]) => sum + total, shipping);

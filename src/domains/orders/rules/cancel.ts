@@ -72,7 +72,7 @@ function isVoided(payment: PaymentBalance, waivedAmount: number): boolean {
 function moneyOf(state: OrderState, lines: readonly Picked[], isWhole: boolean, isWithheld: boolean): MoneyPlan {
   const { payment } = state;
   if (payment === null) return NO_MONEY;
-  if (isWithheld) return { ...NO_MONEY, withheld: withhold(lines) };
+  if (isWithheld) return { ...NO_MONEY, withheld: withhold(state, lines) };
   if (payment.open_capture > 0) {
     throw new AppError('conflict', 'Money is being taken for this order right now. Try again when that is settled.');
   }

@@ -1,3 +1,4 @@
+import { stepOf } from '../../payments/index.ts';
 import type { Picked } from './lines.ts';
 import type { ItemState, OrderState, PaymentBalance } from './state.ts';
 
@@ -40,10 +41,34 @@ function unsettledUnits(item: ItemState): number {
  * What the next `count` units of a line are worth, after what was settled before; withheld ones come last. However a line
  * is taken apart, its parts never come to more than its total, and all of its units come to exactly that.
  */
-export function shareOf(item: ItemState, count: number): number {
+function shareOf(item: ItemState, count: number): number {
   const kept = count > unsettledUnits(item) ? { quantity: 0, amount: 0 } : withheldOf(item);
   const settled = item.refunded_quantity + item.waived_quantity + kept.quantity;
   return Math.max(0, costOfFirst(settled + count, item) - item.refunded_amount - item.waived_amount - kept.amount);
+}
+
+/** Rounded down to what the provider can move. */
+function movable(amount: number, { payment, currency }: OrderState): number {
+  return payment === null ? amount : amount - (amount % stepOf(payment.provider, currency));
+}
+
+/**
+ * Units with what they are worth, `beside` some other amount. Where the provider could not move the sum, each line is
+ * rounded down to what it can: the rest of it follows the line's next units, or the end of the order.
+ */
+export function priced(state: OrderState, lines: readonly Picked[], beside: number): (Picked & { share: number })[] {
+  const exact = lines.map((line) => ({ ...line, share: shareOf(line.item, line.quantity) }));
+  const sum = exact.reduce((total, { share }) => total + share, beside);
+  if (movable(sum, state) === sum) return exact;
+  return exact.map((line) => ({ ...line, share: movable(line.share, state) }));
+}
+
+/** Lines with those of their units whose money is not settled yet. */
+function unsettled(lines: readonly Picked[]): Picked[] {
+  return lines.flatMap(({ item, quantity }) => {
+    const count = Math.min(quantity, unsettledUnits(item));
+    return count === 0 ? [] : [{ item, quantity: count }];
+  });
 }
 
 /** What can still go back. */
@@ -58,9 +83,9 @@ export function dueOf(payment: PaymentBalance): number {
 }
 
 /** What may follow canceled units: all that was paid or is to be, but for what is withheld. */
-function releasableOf(payment: PaymentBalance, items: readonly ItemState[]): number {
-  const withheld = items.reduce((sum, item) => sum + withheldOf(item).amount, 0);
-  return Math.max(0, dueOf(payment) + refundableOf(payment) - withheld);
+function releasableOf(state: OrderState, payment: PaymentBalance): number {
+  const withheld = state.items.reduce((sum, item) => sum + withheldOf(item).amount, 0);
+  return movable(Math.max(0, dueOf(payment) + refundableOf(payment) - withheld), state);
 }
 
 /** A cap that is used up: `take` gives what is asked for as long as there is any. */
@@ -88,7 +113,7 @@ export interface MoneyLine {
 
 /** The money of an order that is over, but for what is withheld; told apart by line and shipping as far as they make it up. */
 export function settleOrder(state: OrderState, payment: PaymentBalance): Settlement {
-  const releasable = releasableOf(payment, state.items);
+  const releasable = releasableOf(state, payment);
   const waivedAmount = Math.min(dueOf(payment), releasable);
   const amount = releasable - waivedAmount;
   const take = capped(amount);
@@ -103,22 +128,19 @@ export function settleOrder(state: OrderState, payment: PaymentBalance): Settlem
 
 /** Money of canceled units: what was not taken yet is not taken any more, the rest goes back. */
 export function settleLines(state: OrderState, payment: PaymentBalance, lines: readonly Picked[]): Settlement {
-  const release = capped(releasableOf(payment, state.items));
+  const release = capped(releasableOf(state, payment));
   const waive = capped(dueOf(payment));
   const refund: RefundPlan = { amount: 0, shippingAmount: 0, items: [] };
   const settlement: Settlement = { waivedAmount: 0, waived: [], refund };
-  for (const { item, quantity } of lines) {
-    const count = Math.min(quantity, unsettledUnits(item));
-    if (count === 0) continue;
-    const share = shareOf(item, count);
+  for (const { item, quantity, share } of priced(state, unsettled(lines), 0)) {
     const released = release(share);
     const waived = waive(released);
     const amount = released - waived;
     const isAllWaived = waived === share;
     if (waived > 0 || isAllWaived) {
-      settlement.waived.push({ item_id: item.id, quantity: isAllWaived ? count : 0, amount: waived });
+      settlement.waived.push({ item_id: item.id, quantity: isAllWaived ? quantity : 0, amount: waived });
     }
-    if (amount > 0) refund.items.push({ order_item_id: item.id, quantity: count, amount });
+    if (amount > 0) refund.items.push({ order_item_id: item.id, quantity, amount });
     settlement.waivedAmount += waived;
     refund.amount += amount;
   }
@@ -126,9 +148,10 @@ export function settleLines(state: OrderState, payment: PaymentBalance, lines: r
 }
 
 /** Units whose money is to stay: it is kept, or taken still, whatever becomes of the rest of the order. */
-export function withhold(lines: readonly Picked[]): MoneyLine[] {
-  return lines.flatMap(({ item, quantity }) => {
-    const count = Math.min(quantity, unsettledUnits(item));
-    return count === 0 ? [] : [{ item_id: item.id, quantity: count, amount: shareOf(item, count) }];
-  });
+export function withhold(state: OrderState, lines: readonly Picked[]): MoneyLine[] {
+  return priced(state, unsettled(lines), 0).map(({ item, quantity, share }) => ({
+    item_id: item.id,
+    quantity,
+    amount: share,
+  }));
 }

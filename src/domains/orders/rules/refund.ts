@@ -1,6 +1,6 @@
 import { AppError } from '../../../platform/errors.ts';
 import { pickLines } from './lines.ts';
-import { refundableOf, refundableUnits, shareOf, type RefundPlan } from './money.ts';
+import { priced, refundableOf, refundableUnits, type RefundPlan } from './money.ts';
 import type { Line, OrderState } from './state.ts';
 import { assertPlaced } from './status.ts';
 
@@ -22,10 +22,11 @@ function tooMuch(param: string, left: number): AppError {
  */
 export function planRefund(state: OrderState, { items = [], shippingAmount, amount }: RefundWish): RefundPlan {
   assertPlaced(state.status);
-  const lines = pickLines(state, items, refundableUnits).map(({ item, quantity }) => ({
+  const picked = pickLines(state, items, refundableUnits);
+  const lines = priced(state, picked, shippingAmount + amount).map(({ item, quantity, share }) => ({
     order_item_id: item.id,
     quantity,
-    amount: shareOf(item, quantity),
+    amount: share,
   }));
   const shippingLeft = state.shipping_amount - state.shipping_refunded;
   if (shippingAmount > shippingLeft) throw tooMuch('shipping_amount', shippingLeft);

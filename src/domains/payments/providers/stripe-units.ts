@@ -12,3 +12,8 @@ export function unpayable(amount: number, currency: string): 'currency' | 'amoun
   if (OTHER_UNITS.has(currency)) return 'currency';
   return IN_TENS.includes(currency) && amount % 10 !== 0 ? 'amount' : null;
 }
+
+/** What amounts of a payment come in, in minor units: the provider takes and gives back multiples of it only. */
+export function stepOf(provider: string, currency: string): number {
+  return provider === 'stripe' && IN_TENS.includes(currency) ? 10 : 1;
+}

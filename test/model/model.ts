@@ -1,7 +1,7 @@
 import { FULFILLMENT_MOVES } from '../../src/domains/fulfillment/rules.ts';
 import { ORDER_MOVES } from '../../src/domains/orders/rules/status.ts';
 import { PAYMENT_MOVES, type PaymentStatus } from '../../src/domains/payments/rules.ts';
-import { refundable, refundUnits, undoAll, undoUnits, UNITS, worth, type Money } from './money.ts';
+import { keepUnits, refundable, refundUnits, undoAll, undoUnits, UNITS, worth, type Money } from './money.ts';
 
 /** What a walk does; numbers pick among what there is. */
 export type Command =
@@ -16,7 +16,7 @@ export type Command =
   | { do: 'void' }
   | { do: 'cancel' | 'call_off' | 'tick' }
   | { do: 'prepare' | 'ship' | 'pickup'; units: number }
-  | { do: 'cancel_units' | 'refund_units'; units: number }
+  | { do: 'cancel_units' | 'keep_units' | 'refund_units'; units: number }
   | { do: 'refund_amount'; percent: number }
   | { do: 'move'; pick: number; to: 'shipped' | 'ready_for_pickup' | 'delivered' | 'canceled' };
 
@@ -54,6 +54,8 @@ export const start = (total: number, line: number): Model => ({
   isVoid: false,
   settledUnits: 0,
   settledAmount: 0,
+  keptUnits: 0,
+  keptAmount: 0,
   canceled: 0,
   packages: [],
 });
@@ -131,7 +133,9 @@ export function next(model: Model, command: Command): Model | null {
     case 'call_off':
       return cancel(model, command.do === 'call_off');
     case 'cancel_units':
-      return cancelUnits(model, command.units);
+      return cancelUnits(model, command.units, { all: undoAll, some: undoUnits });
+    case 'keep_units':
+      return cancelUnits(model, command.units, { all: keepUnits, some: keepUnits });
     case 'prepare':
     case 'ship':
     case 'pickup':
@@ -212,6 +216,7 @@ export function refusalOf(model: Model, command: Command): { from: string; legal
     case 'ship':
     case 'pickup':
     case 'cancel_units':
+    case 'keep_units':
       return order === 'confirmed' ? null : ofOrder;
     case 'move': {
       const chosen = packages[command.pick % Math.max(1, packages.length)];
@@ -242,11 +247,17 @@ function cancel(model: Model, byBuyer: boolean): Model | null {
   return { ...undoAll(model), order: 'canceled', canceled: UNITS, packages };
 }
 
-function cancelUnits(model: Model, units: number): Model | null {
+/** What becomes of the money, of canceled units that are the last ones or not. */
+interface Settling {
+  all: (model: Model, units: number) => Model;
+  some: (model: Model, units: number) => Model;
+}
+
+function cancelUnits(model: Model, units: number, settle: Settling): Model | null {
   if (model.order !== 'confirmed' || units > freeUnits(model)) return null;
   const canceled = model.canceled + units;
-  if (canceled === UNITS) return { ...undoAll(model), order: 'canceled', canceled };
-  return ended({ ...undoUnits(model, units), canceled });
+  if (canceled === UNITS) return { ...settle.all(model, units), order: 'canceled', canceled };
+  return ended({ ...settle.some(model, units), canceled });
 }
 
 /** Complete once all that is left of it has arrived. */

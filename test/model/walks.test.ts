@@ -60,7 +60,10 @@ const commandOf: fc.Arbitrary<Command> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('prepare', 'ship', 'pickup'), units }) },
   {
     weight: 2,
-    arbitrary: fc.record({ do: fc.constantFrom('cancel_units', 'refund_units'), units: fc.constantFrom(1, 1, 2) }),
+    arbitrary: fc.record({
+      do: fc.constantFrom('cancel_units', 'keep_units', 'refund_units'),
+      units: fc.constantFrom(1, 1, 2),
+    }),
   },
   fc.record({ do: fc.constant('refund_amount' as const), percent }),
   {
@@ -145,11 +148,13 @@ async function perform(walker: Walker, model: Model, command: Command): Promise<
       return await call(stack, 'POST', `/orders/${ids.order_id}/cancel`, {}, { headers });
     }
     case 'cancel_units':
+    case 'keep_units':
     case 'refund_units': {
       if (!ids) return null;
       const items = [{ item_id: ids.items[0], quantity: command.units }];
       if (command.do === 'refund_units') return await byStaff(`/orders/${ids.order_id}/refunds`, { items });
-      return await byStaff(`/orders/${ids.order_id}/cancel`, { reason: 'other', items });
+      const refund = command.do === 'cancel_units';
+      return await byStaff(`/orders/${ids.order_id}/cancel`, { reason: 'other', items, refund });
     }
     case 'refund_amount':
       return ids && (await byStaff(`/orders/${ids.order_id}/refunds`, { amount: shareOf(model, command.percent) }));

@@ -12,7 +12,17 @@ import {
 
 /** Refunds of this one take their time: see `closeRefund`. */
 const SLOW_REFUND = 'tok_refund_pending';
-const TOKENS = new Set(['tok_ok', 'tok_declined', 'tok_requires_action', 'tok_error', 'tok_timeout', SLOW_REFUND]);
+/** The bank takes its time: see `closePayment`. */
+const SLOW_PAYMENT = 'tok_processing';
+const TOKENS = new Set([
+  'tok_ok',
+  'tok_declined',
+  'tok_requires_action',
+  'tok_error',
+  'tok_timeout',
+  SLOW_PAYMENT,
+  SLOW_REFUND,
+]);
 /** What Stripe calls the cards of its test mode that do the same. */
 const CARDS: Record<string, string> = {
   pm_card_visa: 'tok_ok',
@@ -58,6 +68,8 @@ export class Book {
     } else if (token === 'tok_declined') {
       this.#fail(intent, DECLINED);
       throw new Refusal(402, { ...DECLINED, payment_intent: structuredClone(intent) });
+    } else if (token === SLOW_PAYMENT) {
+      this.#changed('payment_intent.processing', intent);
     } else {
       this.#authorize(intent);
     }
@@ -86,6 +98,15 @@ export class Book {
     const message = 'The buyer did not authenticate.';
     if (success) this.#authorize(intent);
     else this.#fail(intent, { type: 'card_error', code: 'payment_intent_authentication_failure', message });
+    return intent;
+  }
+
+  /** What the bank says in the end of a payment that it took its time over. */
+  closePayment(id: string, status: 'succeeded' | 'failed'): PaymentIntent {
+    const intent = this.#inState(id, ['processing']);
+    const message = 'The bank refused it.';
+    if (status === 'succeeded') this.#authorize(intent);
+    else this.#fail(intent, { type: 'card_error', code: 'payment_intent_payment_attempt_failed', message });
     return intent;
   }
 

@@ -205,9 +205,10 @@ async function control({ book, scripts, webhooks }: Provider, call: Call): Promi
       const { id, status }: { id: string; status: 'won' | 'lost' } = parseJson(call.body);
       return ok(book.closeDispute(id, status));
     }
-    case 'POST /_refunds/close': {
+    case 'POST /_refunds/close':
+    case 'POST /_payments/close': {
       const { id, status }: { id: string; status: 'succeeded' | 'failed' } = parseJson(call.body);
-      return ok(book.closeRefund(id, status));
+      return ok(call.path === '/_refunds/close' ? book.closeRefund(id, status) : book.closePayment(id, status));
     }
     case 'POST /_script':
       scripts.push(readScript(call.body));

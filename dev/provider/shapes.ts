@@ -43,6 +43,7 @@ export interface Dispute {
 export type Subject = PaymentIntent | Refund | Dispute;
 
 export type EventType =
+  | 'payment_intent.processing'
   | 'payment_intent.succeeded'
   | 'payment_intent.payment_failed'
   | 'payment_intent.amount_capturable_updated'

@@ -73,6 +73,38 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: 'a buyer whose bank does not know them',
+    async walk(run) {
+      const cart = await readyCart(run);
+      await run.begin();
+      const waiting = await order(run, {
+        of: { cart_id: cart.id },
+        token: 'tok_requires_action',
+        key: `order-${run.tag}`,
+      });
+      await authenticate(waiting, 'failure');
+      await run.during(
+        () => run.webhooks(),
+        () => run.tick(),
+      );
+    },
+  },
+  {
+    name: 'a payment that a bank takes its time over',
+    async walk(run) {
+      const cart = await readyCart(run);
+      await run.begin();
+      const slow = await order(run, { of: { cart_id: cart.id }, token: 'tok_processing', key: `order-${run.tag}` });
+      const charge = run.stack.provider.charges().find(({ order_id }) => order_id === slow.body.id);
+      await atProvider(run.stack, '/_payments/close', { id: charge?.id ?? '', status: 'succeeded' });
+      await run.during(
+        () => run.webhooks(),
+        () => run.tick(),
+      );
+      sold(run, cart.total);
+    },
+  },
+  {
     name: 'another card while the first one waits for its buyer',
     async walk(run) {
       const cart = await readyCart(run);

@@ -122,6 +122,44 @@ test('a bank takes it back before it is learned that it came: it does not go bac
   expect(chargeOf(stack, payment)).toMatchObject({ refunded: 0 });
 });
 
+describe('a bank takes it back, and the shop wins it', () => {
+  async function disputed() {
+    const payment = await failedButPaid({ token: 'tok_ok' });
+    await stack.owner.query('update payments set provider_reference = $2 where id = $1', [
+      payment.id,
+      payment.reference,
+    ]);
+    const { id } = await atProvider(stack, '/_disputes', { payment_intent: payment.reference ?? '' });
+    const win = () => atProvider(stack, '/_disputes/close', { id, status: 'won' });
+    return { payment, win };
+  }
+
+  const seen = async (payment: Payment) => [chargeOf(stack, payment), await shop.get(payment)];
+  const returned = ({ total }: Payment) => [
+    { captured: total, refunded: total },
+    { status: 'refunded', in_doubt: false },
+  ];
+
+  test('after it was learned that it came: it goes back', async () => {
+    const { payment, win } = await disputed();
+    stack.provider.setWebhookMode('reverse');
+    await told();
+    expect(await shop.get(payment)).toMatchObject({ status: 'charged_back' });
+    expect(chargeOf(stack, payment)).toMatchObject({ refunded: 0 });
+    await win();
+    await told();
+    expect(await seen(payment)).toMatchObject(returned(payment));
+  });
+
+  test('before: it goes back, too', async () => {
+    const { payment, win } = await disputed();
+    await win();
+    stack.provider.setWebhookMode('reverse');
+    await told();
+    expect(await seen(payment)).toMatchObject(returned(payment));
+  });
+});
+
 describe('what was authorized only when its order had failed', () => {
   async function voidInDoubt(): Promise<Payment> {
     const payment = await failedButPaid({ token: 'tok_ok', capture: 'manual' });

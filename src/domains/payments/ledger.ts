@@ -34,7 +34,8 @@ export async function writeTold(
   before: readonly Sql[] = [],
 ): Promise<string | null> {
   const [id, requestId] = [ids.uuid(), ids.uuid()];
-  const isMoney = told.kind === 'capture' && told.outcome === 'success';
+  const isWon = told.kind === 'chargeback' && told.outcome === 'failure';
+  const isMoney = isWon || (told.kind === 'capture' && told.outcome === 'success');
   const payload = { order_id: payment.order_id, amount: told.amount, currency: payment.currency };
   const undue = { requestId, refundId: ids.uuid(), paymentId: payment.id, toldId: id };
   const statements = [

@@ -54,8 +54,8 @@ export interface UndueReturn {
 }
 
 /**
- * Money that was told to have been taken although it was waived, since its units are canceled, is asked back in the same
- * batch: once, by whoever wrote that it came. Nothing where that entry is not there or none of it is too much.
+ * Money that was told to have been taken, or won back, although it was waived, since its units are canceled, is asked back
+ * in the same batch: once, by whoever wrote that it came. Nothing where that entry is not there or none of it is too much.
  */
 export function returnUndue({ requestId, refundId, paymentId, toldId }: UndueReturn): Sql {
   const undue = sql`b.captured - b.refunded - b.charged_back - b.open_refund - (p.amount - p.waived_amount)`;

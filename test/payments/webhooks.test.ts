@@ -51,6 +51,23 @@ const eventOf = (type: string, object: object) => ({
   data: { object },
 });
 
+describe('an event whose names are no names', () => {
+  const refunded = eventOf('charge.refunded', { object: 'charge', payment_intent: 'pi_1' });
+  test.each([
+    ['an id with a NUL', { ...refunded, id: 'evt_\u0000' }],
+    ['an id of 7 kB', { ...refunded, id: 'e'.repeat(7_000) }],
+    ['a type with a NUL', { ...refunded, type: 'charge.\u0000' }],
+    ['a payment with a NUL', eventOf('charge.refunded', { object: 'charge', payment_intent: 'pi_\u0000' })],
+    ['a negative amount', eventOf('charge.dispute.created', { id: 'dp_1', object: 'dispute', amount: -1 })],
+  ])('is refused, and nothing of it is kept: %s', async (_name, event) => {
+    const count = async () =>
+      (await stack.owner.query('select count(*)::int as n from payment_webhook_events')).rows[0];
+    const before = await count();
+    expect((await deliver(event)).status).toBe(401);
+    expect(await count()).toEqual(before);
+  });
+});
+
 describe('a payment that nobody knows here', () => {
   test('its event is kept unapplied and logged, and applied by the tick once the payment is known', async () => {
     const payment = await placePaid(stack, CAPTURED);

@@ -53,15 +53,18 @@ const Refund = z.object({
 });
 const RefundList = z.object({ data: z.array(Refund), has_more: z.boolean() });
 
+/** Names as providers give them; nothing else goes into the database. */
+const name = z.string().regex(/^[\x21-\x7e]{1,255}$/);
+
 const Event = z.object({
-  id: z.string(),
-  type: z.string(),
+  id: name,
+  type: name,
   data: z.object({
     object: z.object({
-      id: z.string().nullish(),
+      id: name.nullish(),
       object: z.string(),
-      payment_intent: z.union([z.string(), z.object({ id: z.string() })]).nullish(),
-      amount: z.int().nullish(),
+      payment_intent: z.union([name, z.object({ id: name })]).nullish(),
+      amount: z.int().min(0).nullish(),
       status: z.string().nullish(),
       metadata: z.record(z.string(), z.string()).nullish(),
     }),
@@ -132,11 +135,7 @@ export function readSearch(status: number, body: unknown): Outcome | null {
 }
 
 /** A request that is refused for the payment's state or amount was not carried out; anything else may have been. */
-export function readRequestReply(status: number, body: unknown): RequestOutcome {
-  if (status === 200) {
-    const made = z.object({ id: z.string() }).safeParse(body);
-    return made.success ? { status: 'success', reference: made.data.id } : unknown('unreadable reply');
-  }
+function readRequestReply(status: number, body: unknown): RequestOutcome {
   const invalid = InvalidRequest.safeParse(body);
   if (status === 400 && invalid.success) {
     const { code, param } = invalid.data.error;
@@ -148,6 +147,24 @@ export function readRequestReply(status: number, body: unknown): RequestOutcome 
   }
   return unknown(`HTTP ${status}`);
 }
+
+/** A payment that is not what was asked for says nothing: its state is looked at later. */
+function readEnd(status: number, body: unknown, isAsked: (state: Outcome) => boolean): RequestOutcome {
+  if (status !== 200) return readRequestReply(status, body);
+  const state = readReply(status, body);
+  if (state.status === 'unknown') return state;
+  if (!isAsked(state) || state.reference === null) return unknown(`the payment is ${state.status}`);
+  return { status: 'success', reference: state.reference };
+}
+
+/** `amount` in minor units, as it was asked for. */
+export const readCaptureReply =
+  (amount: number) =>
+  (status: number, body: unknown): RequestOutcome =>
+    readEnd(status, body, (state) => state.status === 'captured' && state.amount === amount);
+
+export const readVoidReply = (status: number, body: unknown): RequestOutcome =>
+  readEnd(status, body, (state) => state.status === 'declined' && state.reason === 'canceled');
 
 function refundOf({ id, amount, status, metadata }: z.output<typeof Refund>): ProviderRefund {
   const isOver = status === 'failed' || status === 'canceled';

@@ -5,13 +5,14 @@ import { tracedFetch } from '../../../platform/telemetry/trace/steps.ts';
 import type { Charge, PaymentProvider, WebhookEvent } from '../provider.ts';
 import {
   allRefunds,
+  readCaptureReply,
   readChargeReply,
   readEvent,
   readRefundReply,
   readRefunds,
   readReply,
-  readRequestReply,
   readSearch,
+  readVoidReply,
   REFUNDS_PAGE,
   WEBHOOK_TOLERANCE_S,
 } from './intents.ts';
@@ -111,10 +112,10 @@ export function createStripeProvider(options: StripeOptions, clock: Clock, trips
     capture: (reference, { amount, key }) =>
       call(
         (client) => client.paymentIntents.capture(reference, { amount_to_capture: amount }, { idempotencyKey: key }),
-        readRequestReply,
+        readCaptureReply(amount),
       ),
     void: (reference, { key }) =>
-      call((client) => client.paymentIntents.cancel(reference, {}, { idempotencyKey: key }), readRequestReply),
+      call((client) => client.paymentIntents.cancel(reference, {}, { idempotencyKey: key }), readVoidReply),
     refund: (reference, { amount, key }) => {
       const params = { payment_intent: reference, amount, metadata: { request_id: key } };
       return call((client) => client.refunds.create(params, { idempotencyKey: key }), readRefundReply);

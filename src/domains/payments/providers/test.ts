@@ -5,13 +5,14 @@ import { tracedFetch } from '../../../platform/telemetry/trace/steps.ts';
 import type { PaymentProvider, WebhookEvent } from '../provider.ts';
 import {
   allRefunds,
+  readCaptureReply,
   readChargeReply,
   readEvent,
   readRefundReply,
   readRefunds,
   readReply,
-  readRequestReply,
   readSearch,
+  readVoidReply,
   REFUNDS_PAGE,
   WEBHOOK_TOLERANCE_S,
 } from './intents.ts';
@@ -85,10 +86,10 @@ export function createTestProvider(options: TestProviderOptions, clock: Clock, t
       call(`${intentPath(reference)}/capture`, {
         form: { amount_to_capture: String(amount) },
         idempotencyKey: key,
-        read: readRequestReply,
+        read: readCaptureReply(amount),
       }),
     void: (reference, { key }) =>
-      call(`${intentPath(reference)}/cancel`, { form: {}, idempotencyKey: key, read: readRequestReply }),
+      call(`${intentPath(reference)}/cancel`, { form: {}, idempotencyKey: key, read: readVoidReply }),
     refund: (reference, { amount, key }) =>
       call('/v1/refunds', {
         form: { payment_intent: reference, amount: String(amount), 'metadata[request_id]': key },

@@ -157,6 +157,15 @@ describe('an order in one call', () => {
     await stack.owner.query('update shipping_options set amount = 595 where id = $1', [cart.shipping_option_id]);
   });
 
+  test.each(['test', 'manual'])('nothing due is taken at once, by hand or not: %s', async (provider) => {
+    const { cart } = await oneOf(1, 0);
+    await stack.owner.query('update shipping_options set amount = 0 where id = $1', [cart.shipping_option_id]);
+    const payment = { provider, ...(provider === 'test' && { token: 'tok_ok' }), capture: 'manual' };
+    const placed = await call(stack, 'POST', '/orders', { cart_id: cart.id, payment });
+    expect(placed).toMatchObject({ status: 201, body: { status: 'confirmed', total: 0, payment_status: 'captured' } });
+    await stack.owner.query('update shipping_options set amount = 595 where id = $1', [cart.shipping_option_id]);
+  });
+
   test('manual capture authorizes only', async () => {
     const { cart } = await oneOf(1);
     const body = { cart_id: cart.id, payment: { ...pay('tok_ok'), capture: 'manual' } };

@@ -125,7 +125,7 @@ function openPayment(plan: OrderPlan): Sql[] {
     appendTransaction({
       id: plan.requestId,
       payment_id: plan.paymentId,
-      kind: capture === 'manual' ? 'authorize' : 'capture',
+      kind: capture === 'manual' && amount > 0 ? 'authorize' : 'capture',
       outcome: amount === 0 ? 'success' : 'request',
       amount,
       provider_reference: null,

@@ -12,7 +12,8 @@ export function text(max: number, min = 1) {
   return z.string().trim().min(min).max(max).refine(isStorable, STORABLE);
 }
 
-export const uuid = z.uuid();
+/** In the case in which Postgres answers it, so that ids compare as text. */
+export const uuid = z.uuid().toLowerCase();
 export const email = z.email().max(254).toLowerCase();
 /** ISO 3166-1 alpha-2, upper case. */
 export const countryCode = z

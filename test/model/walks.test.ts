@@ -274,9 +274,12 @@ test(
       ),
     );
     console.log([...reached].map(([state, times]) => `${state}: ${times}`).join(', '));
-    for (const status of ['pending', 'confirmed', 'failed', 'canceled'])
+    for (const status of ['pending', 'confirmed', 'completed', 'failed', 'canceled'])
       expect([...reached.keys()]).toContain(`order ${status}`);
+    for (const progress of ['partially_fulfilled', 'fulfilled', 'delivered'])
+      expect([...reached.keys()]).toContain(`goods ${progress}`);
     console.log(`refused: ${[...refused].map(([command, times]) => `${command} ${times}`).join(', ')}`);
-    for (const command of ['capture', 'void', 'refund', 'cancel']) expect(refused.get(command)).toBeGreaterThan(0);
+    for (const command of ['capture', 'void', 'refund', 'cancel', 'move'])
+      expect(refused.get(command)).toBeGreaterThan(0);
   },
 );

@@ -103,8 +103,9 @@ export type AdminOrderQuery = z.output<typeof AdminOrderQuery>;
 const CancelReason = z.enum(['requested_by_customer', 'out_of_stock', 'payment_missing', 'fraudulent', 'other']);
 
 /**
- * Without items: the whole order. Without `refund` the money of these units is withheld, also when the rest is canceled
- * later; a refund that names all units of their lines gives it back.
+ * Without items: the whole order. Units that were refunded by line before are others than these, as long as there are any.
+ * Without `refund` the money of these units is withheld, also when the rest is canceled later; a refund that names all units
+ * of their lines gives it back.
  */
 export const CancelInput = z.strictObject({
   reason: CancelReason,

@@ -31,7 +31,8 @@ const REQUEST_HEADERS = {
   },
   IdempotencyKey: {
     name: 'Idempotency-Key',
-    description: 'Makes the request safe to repeat: the same key with the same body answers what the first one did.',
+    description:
+      'Makes the request safe to repeat: the same key with the same body answers what the first one did. Where a path names nothing of a guest, theirs needs 16 characters.',
     schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,255}$' },
   },
 } as const satisfies Record<string, RequestHeader>;

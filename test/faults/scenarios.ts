@@ -22,6 +22,20 @@ async function endRefunds({ stack }: Run, placed: Reply): Promise<void> {
     if (status === 'pending') await atProvider(stack, '/_refunds/close', { id, status: 'succeeded' });
 }
 
+/** A buyer at the page of their bank; answers what the order comes to. */
+async function atBank(run: Run, outcome: 'success' | 'failure'): Promise<number> {
+  const cart = await readyCart(run);
+  await run.begin();
+  const of = { cart_id: cart.id };
+  const waiting = await order(run, { of, token: 'tok_requires_action', key: `order-${run.tag}` });
+  await authenticate(waiting, outcome);
+  await run.during(
+    () => run.webhooks(),
+    () => run.tick(),
+  );
+  return cart.total;
+}
+
 /** The ways in which an order is paid. Each begins its recording where it leaves the others. */
 export const SCENARIOS: readonly Scenario[] = [
   {
@@ -57,36 +71,13 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'a buyer who authenticates',
     async walk(run) {
-      const cart = await readyCart(run);
-      await run.begin();
-      const waiting = await order(run, {
-        of: { cart_id: cart.id },
-        token: 'tok_requires_action',
-        key: `order-${run.tag}`,
-      });
-      await authenticate(waiting, 'success');
-      await run.during(
-        () => run.webhooks(),
-        () => run.tick(),
-      );
-      sold(run, cart.total);
+      sold(run, await atBank(run, 'success'));
     },
   },
   {
     name: 'a buyer whose bank does not know them',
     async walk(run) {
-      const cart = await readyCart(run);
-      await run.begin();
-      const waiting = await order(run, {
-        of: { cart_id: cart.id },
-        token: 'tok_requires_action',
-        key: `order-${run.tag}`,
-      });
-      await authenticate(waiting, 'failure');
-      await run.during(
-        () => run.webhooks(),
-        () => run.tick(),
-      );
+      await atBank(run, 'failure');
     },
   },
   {

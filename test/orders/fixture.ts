@@ -95,9 +95,11 @@ export async function expectStockAgrees(stack: Stack): Promise<void> {
        from stock_movements m
        where m.sku_id = l.sku_id and m.location_id = l.location_id) moved
      cross join lateral (
-       select coalesce(sum(quantity), 0)::int as units from reservations r
+       select coalesce(sum(quantity), 0)::int as units, coalesce(bool_or(set_aside > quantity), false) as is_short,
+         coalesce(sum(set_aside), 0)::int as aside from reservations r
        where r.sku_id = l.sku_id and r.location_id = l.location_id) promised
-     where (l.on_hand, l.reserved) is distinct from (moved.on_hand, moved.reserved) or l.reserved <> promised.units`,
+     where (l.on_hand, l.reserved) is distinct from (moved.on_hand, moved.reserved) or l.reserved <> promised.units
+       or promised.is_short or promised.aside > l.on_hand`,
   );
   expect(rows).toEqual([]);
 }

@@ -27,6 +27,20 @@ async function levelOf(skuId: string | undefined): Promise<[on_hand: number, res
   return [rows[0].on_hand, rows[0].reserved];
 }
 
+/** One unit is there, and more may be promised. */
+async function scarceSku(): Promise<string> {
+  const { id } = await createSku(stack, { stock: 1 });
+  await stack.owner.query('update stock_levels set backorder_limit = 5 where sku_id = $1', [id]);
+  return id;
+}
+const writeOff = async ({ id }: Bought, body: Json = {}) => {
+  const keeper = as(stack, (await createStaff(stack, ['orders:write', 'inventory:write'])).token);
+  return await keeper.post(`/orders/${id}/cancel`, { reason: 'other', restock: false, ...body });
+};
+const orderOne = (skuId: string) => buySkus(stack, [{ sku_id: skuId, quantity: 1 }], { payment: BY_HAND });
+const READY = { method: 'pickup', status: 'ready_for_pickup' };
+const NOT_THERE = [409, 'insufficient_stock', undefined];
+
 describe('units to be picked up', () => {
   test('leave the shelf once somebody has collected them', async () => {
     const bought = await buy(stack, [{ quantity: 1 }], { payment: BY_HAND });
@@ -84,5 +98,61 @@ describe('units to be picked up', () => {
     expect(done(await move(bought, old, 'delivered')).status).toBe('delivered');
     expect((await orderOf(bought)).status).toBe('completed');
     expect(await levelOf(bought.skuIds[0])).toEqual([STOCK - 2, 0]);
+  });
+});
+
+describe('a unit that is told to be ready while others wait for theirs', () => {
+  test('is sent to none of them, nor told to be ready twice', async () => {
+    const skuId = await scarceSku();
+    const [first, second] = [await orderOne(skuId), await orderOne(skuId)];
+    const pickup = done(await fulfill(first, READY));
+    expect(refusal(await fulfill(second, { status: 'shipped' }))).toEqual(NOT_THERE);
+    expect(refusal(await fulfill(second, READY))).toEqual(NOT_THERE);
+    done(await move(first, pickup, 'delivered'));
+    expect(await levelOf(skuId)).toEqual([0, 1]);
+    await stack.owner.query('update stock_levels set on_hand = 1 where sku_id = $1', [skuId]);
+    done(await fulfill(second, { status: 'shipped' }));
+    expect(await levelOf(skuId)).toEqual([0, 0]);
+  });
+
+  test('is not another parcel of the same order either', async () => {
+    const skuId = await scarceSku();
+    const bought = await buySkus(stack, [{ sku_id: skuId, quantity: 3 }], { payment: BY_HAND });
+    const one = { items: [line(bought, 1)] };
+    const pickup = done(await fulfill(bought, { ...READY, ...one }));
+    expect(refusal(await fulfill(bought, { ...READY, ...one }))).toEqual(NOT_THERE);
+    expect(refusal(await fulfill(bought, { status: 'shipped', ...one }))).toEqual(NOT_THERE);
+    done(await staff.post(`/orders/${bought.id}/cancel`, { reason: 'other', ...one }));
+    expect(refusal(await writeOff(bought, one))).toEqual(NOT_THERE);
+    done(await move(bought, pickup, 'delivered'));
+    expect(await levelOf(skuId)).toEqual([0, 1]);
+  });
+
+  test.each([
+    ['the pickup is taken back', (bought: Bought, pickup: Json) => move(bought, pickup, 'canceled')],
+    ['its order is canceled', ({ id }: Bought) => staff.post(`/orders/${id}/cancel`, { reason: 'other' })],
+  ])('goes to whoever is next once %s', async (_, end) => {
+    const skuId = await scarceSku();
+    const [first, second] = [await orderOne(skuId), await orderOne(skuId)];
+    const pickup = done(await fulfill(first, READY));
+    done(await end(first, pickup));
+    done(await fulfill(second, { status: 'shipped' }));
+    expect((await levelOf(skuId))[0]).toBe(0);
+  });
+
+  test('is written off with its order', async () => {
+    const skuId = await scarceSku();
+    const [first, second] = [await orderOne(skuId), await orderOne(skuId)];
+    done(await fulfill(first, READY));
+    done(await writeOff(first));
+    expect(await levelOf(skuId)).toEqual([0, 1]);
+    expect(refusal(await fulfill(second, READY))).toEqual(NOT_THERE);
+  });
+
+  test('is one of them, of many that are told at once', async () => {
+    const skuId = await scarceSku();
+    const orders = await Promise.all([1, 2, 3, 4].map(() => orderOne(skuId)));
+    const told = await Promise.all(orders.map((each) => fulfill(each, READY)));
+    expect(told.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 409, 409, 409]);
   });
 });

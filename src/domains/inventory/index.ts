@@ -11,11 +11,12 @@ export {
 export {
   commitReserved,
   lockReservations,
+  putBack,
   releaseAllOverdue,
   releaseOverdueOf,
   releaseReserved,
   releaseUnits,
-  requireThere,
+  setAside,
   shipReserved,
   type Packed,
 } from './queries/release.ts';

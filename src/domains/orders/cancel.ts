@@ -32,9 +32,14 @@ interface Context {
 
 /** What was promised goes back on offer, or is written off. */
 function stockStatements({ state }: Context, plan: CancelPlan, { restock }: Cancellation): Sql[] {
-  if (!restock) return [lockReservations(state.id), shipReserved(state.id, plan.units, packedStock(state), null)];
-  if (plan.isWhole) return [lockReservations(state.id), releaseReserved(state.id)];
-  return [lockReservations(state.id), releaseUnits(state.id, plan.units, packedStock(state))];
+  const { units, isWhole } = plan;
+  const packed = packedStock(state);
+  if (!restock) {
+    const leaving = { units, packed, locationId: null, isCollected: isWhole };
+    return [lockReservations(state.id), shipReserved(state.id, leaving)];
+  }
+  if (isWhole) return [lockReservations(state.id), releaseReserved(state.id)];
+  return [lockReservations(state.id), releaseUnits(state.id, units, packed)];
 }
 
 interface MoneyStatements {

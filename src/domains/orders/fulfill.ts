@@ -9,7 +9,7 @@ import {
   type FulfillmentStatus,
   type NewFulfillment,
 } from '../fulfillment/index.ts';
-import { becauseOf, lockReservations, requireLocation, requireThere, shipReserved } from '../inventory/index.ts';
+import { becauseOf, lockReservations, putBack, requireLocation, setAside, shipReserved } from '../inventory/index.ts';
 import { actorName, changeOrder, type Asked } from './change.ts';
 import { planFulfillment, planMove, type FulfillmentPlan } from './rules/fulfill.ts';
 import { packedStock } from './rules/packed.ts';
@@ -24,15 +24,17 @@ interface Moving {
   actor: string;
 }
 
-/** Units that leave come off the shelf and off the promise in the same batch; those that are ready are there. */
-function stockStatements(moving: Moving, { leaving, ready }: FulfillmentPlan): Sql[] {
+/** Units that leave come off the shelf and off the promise in the same batch; those that are ready are set aside. */
+function stockStatements(moving: Moving, { leaving, ready, back }: FulfillmentPlan): Sql[] {
   const { state, fulfillmentId, locationId, actor } = moving;
-  if (ready.length > 0) return [lockReservations(state.id), requireThere(state.id, ready, locationId)];
+  if (ready.length > 0) return [lockReservations(state.id), setAside(state.id, ready, locationId)];
+  if (back.length > 0) return [lockReservations(state.id), putBack(state.id, back, locationId)];
   if (leaving.lines.length === 0) return [];
+  const { units, isCollected } = leaving;
   return [
     becauseOf('fulfilled', fulfillmentId, actor),
     lockReservations(state.id),
-    shipReserved(state.id, leaving.units, packedStock(state), locationId),
+    shipReserved(state.id, { units, packed: packedStock(state), locationId, isCollected }),
     fulfillUnits(leaving.lines),
   ];
 }

@@ -80,8 +80,9 @@ export interface Packed extends Demand {
 }
 
 /**
- * Units of an order by level: how many are packed there, how many of the others are on the shelf, and how many are on
- * backorder. Levels are locked by now.
+ * Units of an order by level: how many are set aside for whoever comes for them, how many are packed (those included), what
+ * of the others is on the shelf, and how many are on backorder. What is set aside, for whichever order, is not on the shelf
+ * for anybody else. Levels are locked by now.
  */
 const heldUnits = (orderId: string, packed: readonly Packed[], locationId: string | null) => sql`
   packed as (
@@ -90,19 +91,27 @@ const heldUnits = (orderId: string, packed: readonly Packed[], locationId: strin
     group by sku_id, location_id
   ),
   held as (
-    select r.id, r.sku_id, r.location_id, r.quantity, n.packed, r.quantity - n.packed as loose,
-      least(r.quantity, l.on_hand) as there,
-      least(r.quantity - n.packed, greatest(l.on_hand - n.packed, 0)) as loose_there,
+    select r.id, r.sku_id, r.location_id, r.quantity, n.aside, n.packed, r.quantity - n.packed as loose,
+      least(r.quantity - n.aside, n.shelf) as there,
+      least(r.quantity - n.packed, greatest(n.shelf - n.packed + n.aside, 0)) as loose_there,
       least(r.quantity - n.packed, greatest(l.reserved - l.on_hand, 0)) as to_come
     from reservations r
     join stock_levels l on l.sku_id = r.sku_id and l.location_id = r.location_id
     left join packed p on p.sku_id = r.sku_id and p.location_id = r.location_id
-    cross join lateral (select least(r.quantity, coalesce(p.quantity, 0)) as packed) n
+    cross join lateral (
+      select least(r.set_aside, r.quantity) as aside,
+        least(r.quantity, greatest(coalesce(p.quantity, 0), r.set_aside)) as packed,
+        greatest(l.on_hand - coalesce(sum(s.set_aside), 0), 0) as shelf
+      from reservations s where s.sku_id = r.sku_id and s.location_id = r.location_id and s.set_aside > 0
+    ) n
     where r.order_id = ${orderId}::uuid and (${locationId}::uuid is null or r.location_id = ${locationId}::uuid)
   )`;
 
-/** What is there leaves first, and before what waits in another parcel. */
-const leaveFirst = sql`(1, h.loose_there), (2, h.there - h.loose_there), (3, h.quantity - h.there)`;
+/** What is there leaves first, and before what waits in another parcel. What is set aside does not: somebody comes for it. */
+const leaveFirst = sql`(1, h.loose_there), (2, h.there - h.loose_there), (4, h.quantity - h.aside - h.there)`;
+
+/** Whoever comes gets what was set aside. */
+const collectFirst = sql`(0, h.aside), ${leaveFirst}`;
 
 /** What has yet to come goes first, and what is packed last. */
 const freeFirst = sql`(1, h.to_come), (2, h.loose - h.to_come), (3, h.packed)`;
@@ -115,29 +124,39 @@ const wantedUnits = (units: readonly Demand[]) => sql`
     group by sku_id
   )`;
 
-/** Takes what is asked for out of `held`, tier by tier: less where less is promised. */
-const takenUnits = (units: readonly Demand[], tiers: Sql) => sql`
+/** Picks what is asked for out of `held`, tier by tier: less where less is promised. */
+const pickedUnits = (units: readonly Demand[], tiers: Sql) => sql`
   ${wantedUnits(units)},
   ranked as (
-    select h.id, h.sku_id, h.location_id, h.quantity, t.units,
+    select h.id, h.sku_id, h.location_id, h.quantity, t.tier, t.units,
       sum(t.units) over (partition by h.sku_id order by t.tier, h.location_id) - t.units as before
     from held h cross join lateral (values ${tiers}) as t(tier, units)
   ),
   k as (
-    select r.id, r.sku_id, r.location_id, r.quantity as had, sum(least(r.units, w.quantity - r.before))::int as quantity
+    select r.id, r.sku_id, r.location_id, r.quantity as had, sum(least(r.units, w.quantity - r.before))::int as quantity,
+      coalesce(sum(least(r.units, w.quantity - r.before)) filter (where r.tier = 0), 0)::int as aside,
+      bool_or(r.tier = 4) as is_to_come
     from ranked r join wanted w on w.sku_id = r.sku_id
     where r.units > 0 and w.quantity > r.before
     group by r.id, r.sku_id, r.location_id, r.quantity
-  ),
+  )`;
+
+/** Picks and ends the promise of them. */
+const takenUnits = (units: readonly Demand[], tiers: Sql) => sql`
+  ${pickedUnits(units, tiers)},
   emptied as (delete from reservations r using k where r.id = k.id and k.quantity = k.had),
-  lowered as (update reservations r set quantity = r.quantity - k.quantity from k where r.id = k.id and k.quantity < k.had)`;
+  lowered as (
+    update reservations r set quantity = r.quantity - k.quantity,
+      set_aside = least(r.set_aside - k.aside, r.quantity - k.quantity)
+    from k where r.id = k.id and k.quantity < k.had
+  )`;
 
 const allTaken = sql`
   not exists (
     select from wanted w where w.quantity > coalesce((select sum(k.quantity) from k where k.sku_id = w.sku_id), 0))`;
 
 /**
- * Locks the order's reservations and then their levels, each in one order. Goes before the two below, in the same batch:
+ * Locks the order's reservations and then their levels, each in one order. Goes before those below, in the same batch:
  * they decide by what is on hand then.
  */
 export function lockReservations(orderId: string): Sql {
@@ -150,36 +169,50 @@ export function lockReservations(orderId: string): Sql {
     order by l.sku_id, l.location_id for update of l`;
 }
 
+interface Leaving {
+  units: readonly Demand[];
+  packed: readonly Packed[];
+  locationId: string | null;
+  /** Whether units that were set aside leave, and first. */
+  isCollected: boolean;
+}
+
 /**
  * Units leave with a parcel: off the shelf and off the promise, where no location is named from those that have them. Aborts
  * when they are not promised, or not there yet.
  */
-export function shipReserved(
-  orderId: string,
-  units: readonly Demand[],
-  packed: readonly Packed[],
-  locationId: string | null,
-): Sql {
+export function shipReserved(orderId: string, { units, packed, locationId, isCollected }: Leaving): Sql {
   return sql`
-    with ${heldUnits(orderId, packed, locationId)}, ${takenUnits(units, leaveFirst)},
+    with ${heldUnits(orderId, packed, locationId)}, ${takenUnits(units, isCollected ? collectFirst : leaveFirst)},
     shipped as (
       update stock_levels l set on_hand = l.on_hand - k.quantity, reserved = l.reserved - k.quantity
-      from k where k.sku_id = l.sku_id and k.location_id = l.location_id and l.on_hand >= k.quantity
+      from k
+      where k.sku_id = l.sku_id and k.location_id = l.location_id and l.on_hand >= k.quantity and not k.is_to_come
       returning 1
     )
     select
       require(${allTaken}, 'insufficient_stock', '{"message": "The order holds fewer units than that here."}'),
       require((select count(*) from shipped) = (select count(*) from k), 'insufficient_stock',
-        '{"message": "The units have not arrived at the location yet."}')`;
+        '{"message": "The units have not arrived at the location yet, or wait for somebody else."}')`;
 }
 
-/** Units that are told to be ready: they are promised, and on the shelf. Takes nothing. */
-export function requireThere(orderId: string, units: readonly Demand[], locationId: string | null): Sql {
+/**
+ * Units are told to be ready: nobody else gets them from now on. Aborts when they are not promised, not there yet, or all
+ * that is there is set aside already. Goes after the lock.
+ */
+export function setAside(orderId: string, units: readonly Demand[], locationId: string | null): Sql {
   return sql`
-    with ${heldUnits(orderId, [], locationId)}, ${wantedUnits(units)}
-    select require(not exists (
-      select from wanted w where w.quantity > coalesce((select sum(h.there) from held h where h.sku_id = w.sku_id), 0)),
-      'insufficient_stock', '{"message": "The order holds fewer units than that here, or they have not arrived yet."}')`;
+    with ${heldUnits(orderId, [], locationId)}, ${pickedUnits(units, sql`(1, h.there)`)},
+    aside as (update reservations r set set_aside = r.set_aside + k.quantity from k where r.id = k.id)
+    select require(${allTaken}, 'insufficient_stock',
+      '{"message": "The order holds fewer units than that here, or they have not arrived yet."}')`;
+}
+
+/** Nobody came: the units are the order's still, and for whichever of its parcels. Goes after the lock. */
+export function putBack(orderId: string, units: readonly Demand[], locationId: string | null): Sql {
+  return sql`
+    with ${heldUnits(orderId, [], locationId)}, ${pickedUnits(units, sql`(1, h.aside)`)}
+    update reservations r set set_aside = least(r.set_aside, r.quantity) - k.quantity from k where r.id = k.id`;
 }
 
 /** Units of a canceled line go back on offer. Aborts when the order does not hold that many any more. */

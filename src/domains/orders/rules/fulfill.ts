@@ -14,19 +14,30 @@ import { assertConfirmed, statusesOf, type Statuses } from './status.ts';
 export interface FulfillmentPlan {
   status: FulfillmentStatus;
   lines: Line[];
-  /** Units that leave the shelf now; none while it is only prepared. */
-  leaving: { lines: Line[]; units: Demand[] };
+  /** Units that leave the shelf now; none while it is only prepared. Collected: they had been set aside. */
+  leaving: { lines: Line[]; units: Demand[]; isCollected: boolean };
   /** Units that somebody may come for from now on. */
   ready: Demand[];
+  /** Units that nobody came for. */
+  back: Demand[];
   next: Statuses;
 }
+
+const stockIn = (picked: readonly Picked[]): Demand[] =>
+  picked.flatMap(({ item, quantity }) => stockOf(item, quantity));
 
 const linesOf = (picked: readonly Picked[]): Line[] =>
   picked.map(({ item, quantity }) => ({ item_id: item.id, quantity }));
 
 /** The order after a fulfillment is new, or in another state. */
-function planned(state: OrderState, picked: readonly Picked[], changed: FulfillmentState, wasGone: boolean) {
-  const isLeaving = hasLeft(changed.status) && !wasGone;
+function planned(
+  state: OrderState,
+  picked: readonly Picked[],
+  changed: FulfillmentState,
+  was: FulfillmentStatus | null,
+) {
+  const isLeaving = hasLeft(changed.status) && (was === null || !hasLeft(was));
+  const wasReady = was === 'ready_for_pickup';
   const leaving = isLeaving ? picked : [];
   const items = state.items.map((item) => {
     const quantity = leaving.find((line) => line.item.id === item.id)?.quantity ?? 0;
@@ -36,11 +47,9 @@ function planned(state: OrderState, picked: readonly Picked[], changed: Fulfillm
   return {
     status: changed.status,
     lines: linesOf(picked),
-    leaving: {
-      lines: linesOf(leaving),
-      units: leaving.flatMap(({ item, quantity }) => stockOf(item, quantity)),
-    },
-    ready: changed.status === 'ready_for_pickup' ? picked.flatMap(({ item, quantity }) => stockOf(item, quantity)) : [],
+    leaving: { lines: linesOf(leaving), units: stockIn(leaving), isCollected: wasReady },
+    ready: changed.status === 'ready_for_pickup' ? stockIn(picked) : [],
+    back: wasReady && changed.status === 'canceled' ? stockIn(picked) : [],
     next: statusesOf(items, fulfillments),
   };
 }
@@ -70,7 +79,7 @@ export function planFulfillment(state: OrderState, wish: FulfillmentWish): Fulfi
     state,
     picked,
     { id, version: 1, method, status, location_id: locationId, items: linesOf(picked) },
-    false,
+    null,
   );
 }
 
@@ -101,7 +110,8 @@ export function planMove(state: OrderState, { fulfillmentId, status, versions }:
   if (!isMove) {
     const { status: orderStatus, fulfillment_status } = state;
     const next = { status: orderStatus, fulfillment_status };
-    return { status: known.status, lines: known.items, leaving: { lines: [], units: [] }, ready: [], next };
+    const leaving = { lines: [], units: [], isCollected: false };
+    return { status: known.status, lines: known.items, leaving, ready: [], back: [], next };
   }
-  return planned(state, picked, { ...known, status }, hasLeft(known.status));
+  return planned(state, picked, { ...known, status }, known.status);
 }

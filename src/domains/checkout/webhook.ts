@@ -52,7 +52,7 @@ async function apply(deps: Deps, payment: PaymentRow, event: WebhookEvent): Prom
     const isPaid = await returnLatePayment(deps, named);
     return isPaid || isRefund ? assertKnown(await reconcileRefunds(deps, named)) : undefined;
   }
-  if (event.dispute) return await applyDispute(deps, named, event.dispute);
+  if (event.dispute) await applyDispute(deps, named, event.dispute);
   const isLearned = order.status !== 'pending' || (answerOf(order) === 'waiting' && !ENDS.test(event.type));
   if (!isLearned) throw inDoubt('The payment could not be looked up. Deliver again.');
   assertKnown(isRefund ? await reconcileRefunds(deps, named) : await reconcileAuthorized(deps, named));

@@ -10,6 +10,7 @@ import {
   noteWebhookFailure,
   onlineProvider,
   paymentOfEvent,
+  providerIfAvailable,
   reconcileAuthorized,
   reconcileRefunds,
   returnLatePayment,
@@ -106,8 +107,10 @@ export async function applyStoredWebhooks(deps: Deps): Promise<number> {
   await forEachAtOnce(
     events,
     async ({ provider, event_id }) => {
-      const event = await onlineProvider(deps, provider).event(event_id);
-      if (!event) await deps.db.writeResent(noteWebhookFailure(provider, event_id, 'not_found'));
+      const asked = providerIfAvailable(deps, provider);
+      const event = await asked?.event(event_id);
+      const failure = asked ? 'not_found' : 'provider_unavailable';
+      if (!event) await deps.db.writeResent(noteWebhookFailure(provider, event_id, failure));
       else if (await storeAndApply(deps, provider, event)) applied += 1;
     },
     ({ event_id }, error) =>

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { call, type CallOptions, createSku, type Json, type Reply, type TestSku } from '../support/shop.ts';
 import type { Stack } from '../support/stack.ts';
+import { runTick } from '../support/tick.ts';
 import { arm, type ArmedCut, type Cut, PEERS } from './cuts.ts';
 import type { Lane } from './lanes.ts';
 
@@ -132,7 +133,7 @@ export class Run {
   }
 
   async tick(): Promise<void> {
-    await this.stack.worker.scheduled({ cron: '* * * * *' }).catch(() => undefined);
+    await runTick(this.stack).catch(() => undefined);
   }
 
   webhooks(): Promise<void> {

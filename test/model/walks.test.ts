@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { call, createSku, type Json, readyCart, type Reply } from '../support/shop.ts';
 import { createStaff } from '../support/staff.ts';
 import { startStack, type Stack } from '../support/stack.ts';
+import { runTick } from '../support/tick.ts';
 import {
   comesTooLate,
   type Command,
@@ -132,7 +133,7 @@ async function perform(walker: Walker, model: Model, command: Command): Promise<
         `update orders set lease_until = now() - interval '1 day' where status = 'pending' and cart_id = $1`,
         [walker.cartId],
       );
-      await stack.worker.scheduled({ cron: '* * * * *' });
+      await runTick(stack);
       return null;
     case 'capture':
     case 'refund':

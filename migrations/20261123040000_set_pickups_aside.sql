@@ -2,7 +2,7 @@
 alter table reservations add column set_aside int not null default 0 check (set_aside >= 0);
 create index reservations_set_aside on reservations (sku_id, location_id) where set_aside > 0;
 
--- What is ready by now, at its location or, where none was named, at the order's locations in turn.
+-- What is ready by now, at its location; where none was named, what is left at the order's locations in turn.
 with ready as (
   select f.order_id, coalesce(c.sku_id, i.sku_id) as sku_id, f.location_id,
     sum(fi.quantity * coalesce(c.quantity, 1)) as quantity
@@ -13,12 +13,17 @@ with ready as (
   where f.status = 'ready_for_pickup' and f.shipped_at is null
   group by 1, 2, 3
 ),
+named as (
+  select r.id, r.order_id, r.sku_id, r.location_id, r.quantity, least(r.quantity, coalesce(y.quantity, 0)) as here
+  from reservations r
+  left join ready y on y.order_id = r.order_id and y.sku_id = r.sku_id and y.location_id = r.location_id
+  where r.order_id in (select order_id from ready)
+),
 shares as (
-  select r.id, least(r.quantity, greatest(0, y.quantity - (
-    sum(r.quantity) over (partition by r.order_id, r.sku_id, y.location_id order by r.location_id) - r.quantity))) as quantity
-  from ready y
-  join reservations r on r.order_id = y.order_id and r.sku_id = y.sku_id and r.location_id = coalesce(y.location_id, r.location_id)
+  select n.id, n.here + least(n.quantity - n.here, greatest(0, coalesce(y.quantity, 0) - (
+    sum(n.quantity - n.here) over (partition by n.order_id, n.sku_id order by n.location_id) - n.quantity + n.here
+  ))) as quantity
+  from named n
+  left join ready y on y.order_id = n.order_id and y.sku_id = n.sku_id and y.location_id is null
 )
-update reservations r set set_aside = least(r.quantity, s.quantity)
-from (select id, sum(quantity) as quantity from shares group by id) s
-where s.id = r.id and s.quantity > 0;
+update reservations r set set_aside = s.quantity from shares s where s.id = r.id and s.quantity > 0;

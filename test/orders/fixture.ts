@@ -102,4 +102,23 @@ export async function expectStockAgrees(stack: Stack): Promise<void> {
        or promised.is_short or promised.aside > l.on_hand`,
   );
   expect(rows).toEqual([]);
+  expect(await asideOf(stack)).toEqual([]);
+}
+
+/** Orders of which other units are set aside than stand ready for somebody. */
+async function asideOf(stack: Stack): Promise<Json[]> {
+  const { rows } = await stack.owner.query(
+    `with ready as (
+       select f.order_id, coalesce(c.sku_id, i.sku_id) as sku_id, fi.quantity * coalesce(c.quantity, 1) as units
+       from fulfillments f
+       join fulfillment_items fi on fi.fulfillment_id = f.id
+       join order_items i on i.id = fi.order_item_id
+       left join lateral jsonb_to_recordset(i.components) as c(sku_id uuid, quantity int) on true
+       where f.status = 'ready_for_pickup' and f.shipped_at is null
+       union all
+       select order_id, sku_id, -set_aside from reservations where order_id is not null
+     )
+     select order_id, sku_id, sum(units)::int as units from ready group by 1, 2 having sum(units) <> 0`,
+  );
+  return rows;
 }

@@ -156,3 +156,49 @@ describe('a unit that is told to be ready while others wait for theirs', () => {
     expect(told.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 409, 409, 409]);
   });
 });
+
+describe('of an order that is held at two places', () => {
+  /** A unit at each; the places are told in the order in which stock is taken from them. */
+  async function heldAtTwo(): Promise<{ bought: Bought; places: string[] }> {
+    const bought = await buy(stack, [{ quantity: 2, stock: 2 }], { payment: BY_HAND });
+    await stack.owner.query(
+      `with place as (insert into stock_locations (id, code, name) values (gen_random_uuid(), $1, 'Another') returning id),
+         first as (update reservations set quantity = 1 where order_id = $2),
+         level as (update stock_levels set on_hand = 1, reserved = 1 where sku_id = $3),
+         other as (insert into stock_levels (sku_id, location_id, on_hand, reserved) select $3, id, 1, 1 from place)
+       insert into reservations (order_id, sku_id, location_id, quantity, committed_at) select $2, $3, id, 1, now() from place`,
+      [bought.id.slice(-12), bought.id, bought.skuIds[0]],
+    );
+    const { rows } = await stack.owner.query(
+      'select location_id from reservations where order_id = $1 order by location_id',
+      [bought.id],
+    );
+    return { bought, places: rows.map(({ location_id }) => location_id) };
+  }
+  const one = (bought: Bought) => ({ method: 'pickup', items: [line(bought, 1)] });
+
+  test.each([0, 1])('a pickup at place %i keeps its unit when one anywhere is collected', async (place) => {
+    const { bought, places } = await heldAtTwo();
+    const here = done(await fulfill(bought, { ...one(bought), ...READY, location_id: places[place] }));
+    done(await move(bought, done(await fulfill(bought, { ...one(bought), ...READY })), 'delivered'));
+    await expectStockAgrees(stack);
+    expect(done(await move(bought, here, 'delivered')).status).toBe('delivered');
+    expect((await orderOf(bought)).status).toBe('completed');
+  });
+
+  test.each([0, 1])('a pickup at place %i keeps its unit when one anywhere is taken back', async (place) => {
+    const { bought, places } = await heldAtTwo();
+    const here = done(await fulfill(bought, { ...one(bought), ...READY, location_id: places[place] }));
+    done(await move(bought, done(await fulfill(bought, { ...one(bought), ...READY })), 'canceled'));
+    await expectStockAgrees(stack);
+    done(await fulfill(bought, { status: 'shipped', items: [line(bought, 1)] }));
+    expect(done(await move(bought, here, 'delivered')).status).toBe('delivered');
+  });
+
+  test.each([0, 1])('one anywhere leaves place %i to the pickup that is prepared there', async (place) => {
+    const { bought, places } = await heldAtTwo();
+    const here = done(await fulfill(bought, { ...one(bought), location_id: places[place] }));
+    done(await fulfill(bought, { ...one(bought), ...READY }));
+    expect(done(await move(bought, here, 'ready_for_pickup')).status).toBe('ready_for_pickup');
+  });
+});

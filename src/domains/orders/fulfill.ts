@@ -27,14 +27,15 @@ interface Moving {
 /** Units that leave come off the shelf and off the promise in the same batch; those that are ready are set aside. */
 function stockStatements(moving: Moving, { leaving, ready, back }: FulfillmentPlan): Sql[] {
   const { state, fulfillmentId, locationId, actor } = moving;
-  if (ready.length > 0) return [lockReservations(state.id), setAside(state.id, ready, locationId)];
-  if (back.length > 0) return [lockReservations(state.id), putBack(state.id, back, locationId)];
+  const packed = packedStock(state);
+  if (ready.length > 0) return [lockReservations(state.id), setAside(state.id, ready, packed, locationId)];
+  if (back.length > 0) return [lockReservations(state.id), putBack(state.id, back, packed, locationId)];
   if (leaving.lines.length === 0) return [];
   const { units, isCollected } = leaving;
   return [
     becauseOf('fulfilled', fulfillmentId, actor),
     lockReservations(state.id),
-    shipReserved(state.id, { units, packed: packedStock(state), locationId, isCollected }),
+    shipReserved(state.id, { units, packed, locationId, isCollected }),
     fulfillUnits(leaving.lines),
   ];
 }

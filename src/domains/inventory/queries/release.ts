@@ -74,24 +74,27 @@ export function commitReserved(orderId: string): Sql {
     where order_id = ${orderId}::uuid`;
 }
 
-/** Units that stand ready in a parcel at a location. */
+/** Units that stand in a parcel at a location. */
 export interface Packed extends Demand {
   location_id: string;
+  /** Whether they are set aside there. */
+  is_ready: boolean;
 }
 
 /**
- * Units of an order by level: how many are set aside for whoever comes for them, how many are packed (those included), what
- * of the others is on the shelf, and how many are on backorder. What is set aside, for whichever order, is not on the shelf
- * for anybody else. Levels are locked by now.
+ * Units of an order by level: how many are set aside for whoever comes for them, and of these for somebody who comes to
+ * this place; how many are packed (those included), what of the others is on the shelf, and how many are on backorder. What
+ * is set aside, for whichever order, is not on the shelf for anybody else. Levels are locked by now.
  */
 const heldUnits = (orderId: string, packed: readonly Packed[], locationId: string | null) => sql`
   packed as (
-    select sku_id, location_id, sum(quantity) as quantity
-    from jsonb_to_recordset(${json(packed)}::jsonb) as p(sku_id uuid, location_id uuid, quantity int)
+    select sku_id, location_id, sum(quantity) as quantity, sum(quantity) filter (where is_ready) as here
+    from jsonb_to_recordset(${json(packed)}::jsonb) as p(sku_id uuid, location_id uuid, quantity int, is_ready boolean)
     group by sku_id, location_id
   ),
   held as (
     select r.id, r.sku_id, r.location_id, r.quantity, n.aside, n.packed, r.quantity - n.packed as loose,
+      least(n.aside, coalesce(p.here, 0)) as aside_here,
       least(r.quantity - n.aside, n.shelf) as there,
       least(r.quantity - n.packed, greatest(n.shelf - n.packed + n.aside, 0)) as loose_there,
       least(r.quantity - n.packed, greatest(l.reserved - l.on_hand, 0)) as to_come
@@ -110,8 +113,8 @@ const heldUnits = (orderId: string, packed: readonly Packed[], locationId: strin
 /** What is there leaves first, and before what waits in another parcel. What is set aside does not: somebody comes for it. */
 const leaveFirst = sql`(1, h.loose_there), (2, h.there - h.loose_there), (4, h.quantity - h.aside - h.there)`;
 
-/** Whoever comes gets what was set aside. */
-const collectFirst = sql`(0, h.aside), ${leaveFirst}`;
+/** What was set aside; where no location is named, before what others come for to a named one. */
+const asideFirst = sql`(-1, h.aside - h.aside_here), (0, h.aside_here)`;
 
 /** What has yet to come goes first, and what is packed last. */
 const freeFirst = sql`(1, h.to_come), (2, h.loose - h.to_come), (3, h.packed)`;
@@ -134,7 +137,7 @@ const pickedUnits = (units: readonly Demand[], tiers: Sql) => sql`
   ),
   k as (
     select r.id, r.sku_id, r.location_id, r.quantity as had, sum(least(r.units, w.quantity - r.before))::int as quantity,
-      coalesce(sum(least(r.units, w.quantity - r.before)) filter (where r.tier = 0), 0)::int as aside,
+      coalesce(sum(least(r.units, w.quantity - r.before)) filter (where r.tier <= 0), 0)::int as aside,
       bool_or(r.tier = 4) as is_to_come
     from ranked r join wanted w on w.sku_id = r.sku_id
     where r.units > 0 and w.quantity > r.before
@@ -183,7 +186,7 @@ interface Leaving {
  */
 export function shipReserved(orderId: string, { units, packed, locationId, isCollected }: Leaving): Sql {
   return sql`
-    with ${heldUnits(orderId, packed, locationId)}, ${takenUnits(units, isCollected ? collectFirst : leaveFirst)},
+    with ${heldUnits(orderId, packed, locationId)}, ${takenUnits(units, isCollected ? sql`${asideFirst}, ${leaveFirst}` : leaveFirst)},
     shipped as (
       update stock_levels l set on_hand = l.on_hand - k.quantity, reserved = l.reserved - k.quantity
       from k
@@ -200,18 +203,29 @@ export function shipReserved(orderId: string, { units, packed, locationId, isCol
  * Units are told to be ready: nobody else gets them from now on. Aborts when they are not promised, not there yet, or all
  * that is there is set aside already. Goes after the lock.
  */
-export function setAside(orderId: string, units: readonly Demand[], locationId: string | null): Sql {
+export function setAside(
+  orderId: string,
+  units: readonly Demand[],
+  packed: readonly Packed[],
+  locationId: string | null,
+): Sql {
   return sql`
-    with ${heldUnits(orderId, [], locationId)}, ${pickedUnits(units, sql`(1, h.there)`)},
+    with ${heldUnits(orderId, packed, locationId)},
+    ${pickedUnits(units, sql`(1, h.loose_there), (2, h.there - h.loose_there)`)},
     aside as (update reservations r set set_aside = r.set_aside + k.quantity from k where r.id = k.id)
     select require(${allTaken}, 'insufficient_stock',
       '{"message": "The order holds fewer units than that here, or they have not arrived yet."}')`;
 }
 
 /** Nobody came: the units are the order's still, and for whichever of its parcels. Goes after the lock. */
-export function putBack(orderId: string, units: readonly Demand[], locationId: string | null): Sql {
+export function putBack(
+  orderId: string,
+  units: readonly Demand[],
+  packed: readonly Packed[],
+  locationId: string | null,
+): Sql {
   return sql`
-    with ${heldUnits(orderId, [], locationId)}, ${pickedUnits(units, sql`(1, h.aside)`)}
+    with ${heldUnits(orderId, packed, locationId)}, ${pickedUnits(units, asideFirst)}
     update reservations r set set_aside = least(r.set_aside, r.quantity) - k.quantity from k where r.id = k.id`;
 }
 

@@ -9,7 +9,13 @@ export function packedStock({ fulfillments, items }: OrderState): Packed[] {
     return lines.flatMap(({ item_id, quantity }) =>
       items
         .filter(({ id }) => id === item_id)
-        .flatMap((item) => stockOf(item, quantity).map((demand) => ({ ...demand, location_id }))),
+        .flatMap((item) =>
+          stockOf(item, quantity).map((demand) => ({
+            ...demand,
+            location_id,
+            is_ready: status === 'ready_for_pickup',
+          })),
+        ),
     );
   });
 }

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import { isHidden } from './telemetry/redact.ts';
 
 /** Made in the Worker, so that every id exists before the batch that writes it and a resend carries the same one. */
 export interface Ids {
@@ -48,11 +49,17 @@ export function base64url(bytes: Uint8Array): string {
     .replaceAll('=', '');
 }
 
+/** Random bytes as base64url. One in 35,000 does not look like a secret, so that a log would show it: another is drawn. */
+function drawSecret(bytes: number): string {
+  const drawn = base64url(crypto.getRandomValues(new Uint8Array(bytes)));
+  return isHidden(drawn) ? drawn : drawSecret(bytes);
+}
+
 export function createIds(clock: Clock): Ids {
   return {
     uuid: () => uuidv7(clock.now().getTime()),
-    capability: () => base64url(crypto.getRandomValues(new Uint8Array(16))),
-    secret: () => base64url(crypto.getRandomValues(new Uint8Array(32))),
+    capability: () => drawSecret(16),
+    secret: () => drawSecret(32),
     orderNumber: () => {
       const day = clock.now().toISOString().slice(2, 10).replaceAll('-', '');
       const random = crypto.getRandomValues(new Uint8Array(8));

@@ -52,8 +52,8 @@ describe('redact', () => {
 
   test('knows every cart id that is made', () => {
     const { capability } = createIds({ now: () => new Date() });
-    const shown = Array.from({ length: 2_000 }, () => redact(`cart ${capability()}.`));
-    expect(new Set(shown)).toEqual(new Set(['cart [redacted].']));
+    const shown = Array.from({ length: 100_000 }, () => redact(`cart ${capability()} is gone`));
+    expect(new Set(shown)).toEqual(new Set(['cart [redacted] is gone']));
   });
 
   test('is bounded: in what it answers, and in its time for what would be the worst text', () => {

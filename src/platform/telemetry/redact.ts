@@ -61,6 +61,9 @@ export function redact(text: string, charsMax = CHARS_MAX): Loggable {
   return shown as Loggable;
 }
 
+/** Whether nothing of it is left in a text. */
+export const isHidden = (secret: string): boolean => redact(secret) === REDACTED;
+
 /** A UUID, or a trace's or span's id in hex. */
 const ID = /^(?:[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|[\da-f]{16}|[\da-f]{32})$/;
 

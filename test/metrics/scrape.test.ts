@@ -100,6 +100,6 @@ test('the tick samples what only the database knows', async () => {
 
 test('counts outlive the object', async () => {
   const before = await value('ecommerce_orders_created_total');
-  await stack.worker.evictDurableObject('METRICS', { name: 'metrics' });
+  await stack.worker.evictDurableObject('MetricsAggregator', 'metrics');
   expect(await value('ecommerce_orders_created_total')).toBe(before);
 });

@@ -220,7 +220,7 @@ describe.skipIf(!installed('prometheus', 'promtool'))('one Prometheus that scrap
   test('a deleted group is gone from queries at once, also when the answer to its end is lost', async () => {
     const names = '{__name__=~"rows_copied|push_time_seconds",cluster="production"}';
     expect((await query(prometheus.url, names)).length).toBe(2);
-    await stack.worker.evictDurableObject('METRICS', { name: 'metrics' });
+    await stack.worker.evictDurableObject('MetricsAggregator', 'metrics');
     expect(await toGroup('DELETE')).toBe(202);
     relay.loseAnswers(1);
     expect(await writeNow()).toMatchObject({ outcome: 'kept' });

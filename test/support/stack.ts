@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import pg from 'pg';
 import { inject } from 'vitest';
-import { createTestHarness, type TestHarness, type WorkerHandle } from 'wrangler';
 import { startNeonEndpoint } from '../../dev/neon/server.ts';
 import { startTestProvider, type TestProvider } from '../../dev/provider/server.ts';
 import { startMailApi, type MailApi } from '../../dev/mail/server.ts';
@@ -11,6 +10,7 @@ import { startUpstashEndpoint } from '../../dev/upstash/server.ts';
 import { checkedFetch } from './contract.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 import type { SharedStack } from './global-setup.ts';
+import { startWorker, type TestWorker } from './worker.ts';
 
 export interface Stack {
   /** Base URL of the Worker, without a slash at the end. */
@@ -30,7 +30,7 @@ export interface Stack {
   mail: FaultProxy;
   /** The Worker's structured log lines so far. */
   logs(): Record<string, unknown>[];
-  worker: WorkerHandle;
+  worker: TestWorker;
   /** What the Worker is configured with, to start another one beside it. */
   bindings: Record<string, string>;
   close(): Promise<void>;
@@ -98,8 +98,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       MAIL_FROM: 'Test shop <shop@example.test>',
       ...options.env,
     };
-    const harness = opened(startWorker(shared.workerDir, bindings));
-    const url = (await harness.listen()).url.href.replace(/\/$/, '');
+    const worker = opened(await startWorker(ROOT, shared.workerDir, bindings));
+    const { url } = worker;
     provider.setWebhookUrl(`${url}/api/v1/webhooks/payments/${options.stripe === true ? 'stripe' : 'test'}`);
     return {
       url,
@@ -109,8 +109,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       ...proxies,
       provider,
       mails,
-      logs: () => harness.getLogs().flatMap(({ message }) => parseLogLine(message)),
-      worker: harness.getWorker(),
+      logs: () => worker.logs().flatMap(({ message }) => parseLogLine(message)),
+      worker,
       bindings,
       close,
     };
@@ -143,11 +143,6 @@ async function ownDatabase(shared: SharedStack, closers: (() => Promise<unknown>
     appUrl: asRole(shared.superuserUrl, APP_ROLE, shared.appPassword, name),
     owner,
   };
-}
-
-function startWorker(workerDir: string, env: Record<string, string>): TestHarness {
-  const worker = { configPath: 'wrangler.toml', env: 'dev', prebuiltWorkerDir: workerDir, vars: env };
-  return createTestHarness({ root: ROOT, workers: [worker] });
 }
 
 /** Secrets of this run alone, and limits and timeouts that no test meets by accident on a slow machine. */

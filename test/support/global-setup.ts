@@ -9,6 +9,10 @@ import { migrateUp } from '../../dev/migrate.ts';
 import { startPostgres } from '../../dev/postgres.ts';
 import { asRole, createDatabase, createRoles, OWNER_ROLE } from '../../dev/roles.ts';
 import { seedDemo } from '../../dev/seed/index.ts';
+import { unstable_getMiniflareWorkerOptions } from 'wrangler';
+import * as z from 'zod';
+import { isRedisInstalled, startRedisServer } from './redis-server.ts';
+import type { WorkerConfig } from './worker.ts';
 
 /** What each test file needs to make a database and a Worker of its own. */
 export interface SharedStack {
@@ -22,6 +26,9 @@ export interface SharedStack {
   template: string;
   /** The Worker's bundle, built once. */
   workerDir: string;
+  workerConfig: WorkerConfig;
+  /** A redis-server with a database for each stack; null where none is installed: then each has the embedded one. */
+  redisUrl: string | null;
 }
 
 declare module 'vitest' {
@@ -31,12 +38,16 @@ declare module 'vitest' {
 }
 
 export const TEMPLATE = 'template_shop';
+/** More than there are stacks in a run. */
+const DATABASES = 4096;
 const ROOT = join(import.meta.dirname, '../..');
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const postgres = await startPostgres({});
+  const redis = isRedisInstalled() ? await startRedisServer({ databases: DATABASES }) : null;
   const workerDir = await mkdtemp(join(tmpdir(), 'edge-commerce-worker-'));
   const stop = async (): Promise<void> => {
+    await redis?.close();
     await postgres.stop();
     await rm(workerDir, { recursive: true, force: true });
   };
@@ -46,12 +57,32 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await Promise.all([makeTemplate(superuserUrl, passwords), buildWorker(workerDir)]);
     const { host, port } = postgres;
     const { owner: ownerPassword, app: appPassword } = passwords;
-    project.provide('shared', { host, port, superuserUrl, ownerPassword, appPassword, template: TEMPLATE, workerDir });
+    const redisUrl = redis?.url ?? null;
+    const database = { host, port, superuserUrl, ownerPassword, appPassword, template: TEMPLATE };
+    project.provide('shared', { ...database, workerDir, workerConfig: readConfig(), redisUrl });
     return stop;
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+// wrangler gives it without a type.
+const Configured: z.ZodType<WorkerConfig> = z.object({
+  compatibilityDate: z.string(),
+  compatibilityFlags: z.array(z.string()),
+  bindings: z.record(z.string(), z.string()),
+  durableObjects: z.record(z.string(), z.object({ className: z.string(), useSQLite: z.boolean().exactOptional() })),
+  assets: z.object({
+    directory: z.string(),
+    routerConfig: z.object({ has_user_worker: z.boolean() }),
+    assetConfig: z.object({ compatibility_date: z.string(), compatibility_flags: z.array(z.string()) }),
+  }),
+});
+
+/** Read here, once: to load wrangler takes a test file a second. */
+function readConfig(): WorkerConfig {
+  return Configured.parse(unstable_getMiniflareWorkerOptions(join(ROOT, 'wrangler.toml'), 'dev').workerOptions);
 }
 
 /** A database to clone: migrated, with 24 products of the demo shop. */

@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 
 export interface RedisServer {
   url: string;
@@ -24,6 +25,15 @@ export interface RedisServerOptions {
   config?: string;
   /** Where it is started and keeps its data; not removed. */
   folder?: string;
+  /** How many databases it has; 16 by default. */
+  databases?: number;
+}
+
+/** Whether redis-server is on the path; says what is used where it is not. */
+export function isRedisInstalled(): boolean {
+  const isThere = spawnSync('redis-server', ['--version']).error === undefined;
+  if (!isThere) console.warn('redis-server is not installed: tests run on the embedded Redis, and take longer');
+  return isThere;
 }
 
 /** These programs cannot tell which port they took, so one is chosen for them. */
@@ -36,13 +46,24 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** An empty database of the server's for whoever asks: the next one, counted in database 0. */
+export async function nextDatabase(url: string): Promise<string> {
+  const redis = new Redis(url);
+  try {
+    return `${url}/${await redis.incr('databases')}`;
+  } finally {
+    redis.disconnect();
+  }
+}
+
 /** A real redis-server on a free loopback port. */
 export async function startRedisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
   const port = options.port ?? (await freePort());
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'redis-')));
   const keepNothing = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
   const settings = options.config === undefined ? keepNothing : [options.config];
-  const args = [...settings, '--port', String(port), '--dir', folder];
+  const databases = options.databases === undefined ? [] : ['--databases', String(options.databases)];
+  const args = [...settings, '--port', String(port), '--dir', folder, ...databases];
 
   let server: ChildProcess | undefined;
   const kill = async (): Promise<void> => {

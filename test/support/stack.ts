@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { startNeonEndpoint } from '../../dev/neon/server.ts';
@@ -10,6 +9,7 @@ import { startUpstashEndpoint } from '../../dev/upstash/server.ts';
 import { checkedFetch } from './contract.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 import type { SharedStack } from './global-setup.ts';
+import { nextDatabase } from './redis-server.ts';
 import { startWorker, type TestWorker } from './worker.ts';
 
 export interface Stack {
@@ -41,13 +41,12 @@ export interface StackOptions {
   env?: Record<string, string>;
   /** Stripe's bindings beside those of the test provider: the same peer, since it speaks as Stripe does. */
   stripe?: boolean;
-  /** A real Redis behind the Upstash-compatible endpoint. */
+  /** Another Redis behind the Upstash-compatible endpoint than the one that all files share. */
   redisUrl?: string;
   /** Another Postgres, or another bundle of the Worker, than what all files share. */
   shared?: Partial<SharedStack>;
 }
 
-const ROOT = join(import.meta.dirname, '../..');
 const secret = (): string => randomBytes(32).toString('hex');
 
 /** The real Worker on real parts, with a database of its own: call it once in a file, and close() at the end. */
@@ -67,8 +66,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const provider = opened(await startTestProvider(secrets));
     const neonEndpoint = opened(await startNeonEndpoint({ upstream: database.upstream }));
     const redisToken = secret();
-    const redis = options.redisUrl === undefined ? {} : { redisUrl: options.redisUrl };
-    const redisEndpoint = opened(await startUpstashEndpoint({ token: redisToken, ...redis }));
+    const redisUrl = options.redisUrl ?? (shared.redisUrl === null ? null : await nextDatabase(shared.redisUrl));
+    const redisEndpoint = opened(
+      await startUpstashEndpoint({ token: redisToken, ...(redisUrl !== null && { redisUrl }) }),
+    );
     const mailToken = secret();
     const mails = opened(await startMailApi({ token: mailToken }));
     const proxies = {
@@ -98,7 +99,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       MAIL_FROM: 'Test shop <shop@example.test>',
       ...options.env,
     };
-    const worker = opened(await startWorker(ROOT, shared.workerDir, bindings));
+    const worker = opened(await startWorker(shared.workerDir, shared.workerConfig, bindings));
     const { url } = worker;
     provider.setWebhookUrl(`${url}/api/v1/webhooks/payments/${options.stripe === true ? 'stripe' : 'test'}`);
     return {

@@ -1,7 +1,5 @@
 import { join } from 'node:path';
-import { convertV4MiniflareOptions, Miniflare, type WorkerdStructuredLog } from 'miniflare';
-import { unstable_getMiniflareWorkerOptions } from 'wrangler';
-import * as z from 'zod';
+import { convertV4MiniflareOptions, fetch, Miniflare, type WorkerdStructuredLog } from 'miniflare';
 
 export interface TestWorker {
   /** Base URL, without a slash at the end. */
@@ -15,33 +13,32 @@ export interface TestWorker {
   close(): Promise<void>;
 }
 
-// What of wrangler.toml the Worker needs to run; wrangler gives it without a type.
-const Configured = z.object({
-  compatibilityDate: z.string(),
-  compatibilityFlags: z.array(z.string()),
-  bindings: z.record(z.string(), z.json()),
-  durableObjects: z.record(z.string(), z.object({ className: z.string(), useSQLite: z.boolean().exactOptional() })),
-  assets: z.object({
-    directory: z.string(),
-    routerConfig: z.object({ has_user_worker: z.boolean() }),
-    assetConfig: z.object({ compatibility_date: z.string(), compatibility_flags: z.array(z.string()) }),
-  }),
-});
+/** What of wrangler.toml the Worker needs to run. */
+export interface WorkerConfig {
+  compatibilityDate: string;
+  compatibilityFlags: string[];
+  bindings: Record<string, string>;
+  durableObjects: Record<string, { className: string; useSQLite?: boolean }>;
+  assets: {
+    directory: string;
+    routerConfig: { has_user_worker: boolean };
+    assetConfig: { compatibility_date: string; compatibility_flags: string[] };
+  };
+}
 
 const NAME = 'shop';
 
 /**
- * The bundle that wrangler made, configured as the environment `dev` of wrangler.toml with `bindings` on top, in one workerd
- * whose requests go straight to its peers: wrangler's own harness sends each of them through this process, and each one
- * that comes in through a second workerd, which doubles the work of every test.
+ * The bundle that wrangler made, configured as its wrangler.toml says with `bindings` on top, in one workerd:
+ * wrangler's own harness runs a second one before it, which costs every test file a start and every request a hop. What the
+ * Worker asks goes through this process: workerd by itself sends a request again, once, whose connection broke before the
+ * reply, and would mend the cuts that tests make.
  */
 export async function startWorker(
-  root: string,
   workerDir: string,
+  config: WorkerConfig,
   bindings: Record<string, string>,
 ): Promise<TestWorker> {
-  const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, 'wrangler.toml'), 'dev');
-  const configured = Configured.parse(workerOptions);
   const logs: WorkerdStructuredLog[] = [];
   const workerd = new Miniflare(
     convertV4MiniflareOptions({
@@ -51,8 +48,9 @@ export async function startWorker(
           name: NAME,
           modules: [{ type: 'ESModule', path: join(workerDir, 'index.js') }],
           modulesRoot: workerDir,
-          ...configured,
-          bindings: { ...configured.bindings, ...bindings },
+          ...config,
+          outboundService: (request) => fetch(request),
+          bindings: { ...config.bindings, ...bindings },
         },
       ],
     }),

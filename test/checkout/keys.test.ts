@@ -105,6 +105,12 @@ test('a key that comes when the order has just failed stays with that order, and
   late.open();
   expect((await second).status, (await second).text).toBe(402);
   const charges = stack.provider.charges().length;
+  // Stored right after it is sent; a retry before that is told the same of the order, under an id of its own.
+  const stored = () =>
+    stack.owner
+      .query(`select from idempotency_keys where key = 'two' and body is not null`)
+      .then(({ rowCount }) => rowCount);
+  await expect.poll(stored, { timeout: 5_000 }).toBe(1);
 
   for (let i = 0; i < 2; i += 1) {
     const again = await placeOrder(stack, cart.id, pay('tok_declined'), { key: 'two' });

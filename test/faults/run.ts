@@ -60,6 +60,8 @@ export class Run {
   /** From here on I/O is recorded, or cut. */
   async begin(): Promise<void> {
     await this.idle();
+    // What the case before left to tell would be told by this one, with exchanges that it has only then.
+    await this.stack.owner.query('update outbox_events set delivered_at = now() where delivered_at is null');
     for (const peer of PEERS) this.stack[peer].clear();
     if (this.#planned) this.cut = arm(this.stack[this.#planned.point.peer], this.#planned);
   }

@@ -18,6 +18,7 @@ const common = {
   testTimeout: 120_000,
   hookTimeout: 180_000,
   teardownTimeout: 60_000,
+  expect: { poll: { timeout: 30_000 } },
 };
 
 export default defineConfig({

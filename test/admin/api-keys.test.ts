@@ -43,8 +43,16 @@ describe('a key', () => {
       revoked_at: null,
     });
     expect(await works(key)).toBe(200);
-    const [read, list] = [await maker.get(`/api-keys/${body.id}`), await maker.get('/api-keys')];
-    expect(read.body).toMatchObject({ ...shown, last_used_at: expect.anything() });
+    // Noted after the reply.
+    const read = await vi.waitFor(
+      async () => {
+        const reply = await maker.get(`/api-keys/${body.id}`);
+        expect(reply.body).toMatchObject({ ...shown, last_used_at: expect.anything() });
+        return reply;
+      },
+      { timeout: 30_000 },
+    );
+    const list = await maker.get('/api-keys');
     expect(list.body.data[0].id).toBe(body.id);
     const secret = key.slice(7);
     const stored = await stateOf(stack, 'api_keys', 'audit_log', 'idempotency_keys');
@@ -67,10 +75,13 @@ describe('a key', () => {
     const { id, key } = await make();
     expect((await maker.get(`/api-keys/${id}`)).body.last_used_at).toBeNull();
     await works(key);
-    await vi.waitFor(async () => {
-      const { last_used_at } = (await maker.get(`/api-keys/${id}`)).body;
-      expect(Date.now() - Date.parse(last_used_at)).toBeLessThan(60_000);
-    });
+    await vi.waitFor(
+      async () => {
+        const { last_used_at } = (await maker.get(`/api-keys/${id}`)).body;
+        expect(Date.now() - Date.parse(last_used_at)).toBeLessThan(60_000);
+      },
+      { timeout: 30_000 },
+    );
   });
 
   test.each([

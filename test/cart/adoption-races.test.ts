@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   call,
   type CallOptions,
@@ -14,6 +14,7 @@ import {
   stockOf,
 } from '../support/shop.ts';
 import type { Exchange } from '../support/fault-proxy.ts';
+import { blockedIn } from '../support/locks.ts';
 import { gate, isBatch1 } from '../support/order-path.ts';
 import { type Person, register } from '../support/people.ts';
 import { startStack, type Stack } from '../support/stack.ts';
@@ -67,15 +68,7 @@ async function queued(cartIds: string[], senders: [() => Promise<Reply>, () => P
     await client.query('select 1 from carts where id = any($1) for update', [cartIds]);
     for (const send of senders) {
       waiting.push(send());
-      await vi.waitFor(
-        async () => {
-          const { rowCount } = await stack.owner.query(
-            'select from pg_stat_activity where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0',
-          );
-          expect(rowCount).toBe(waiting.length);
-        },
-        { timeout: 30_000, interval: 20 },
-      );
+      await expect.poll(() => blockedIn(stack), { timeout: 30_000, interval: 20 }).toBe(waiting.length);
     }
   } finally {
     await client.query('rollback');

@@ -25,18 +25,22 @@ const isChange = ({ requestBody }: Exchange) => requestBody.toLowerCase().includ
 
 /** What is stored after the reply has arrived. */
 async function filled(fills: number): Promise<void> {
-  await vi.waitFor(() =>
-    expect(stack.redis.exchanges.filter((e) => isFill(e) && e.status === 200)).toHaveLength(fills),
+  await vi.waitFor(
+    () => expect(stack.redis.exchanges.filter((e) => isFill(e) && e.status === 200)).toHaveLength(fills),
+    { timeout: 30_000 },
   );
 }
 
 async function lineOf(reply: Reply): Promise<Json> {
   const id = reply.headers.get('x-request-id');
-  return await vi.waitFor(() => {
-    const line = stack.logs().find(({ request_id, route }) => request_id === id && route !== undefined);
-    expect(line).toBeDefined();
-    return line;
-  });
+  return await vi.waitFor(
+    () => {
+      const line = stack.logs().find(({ request_id, route }) => request_id === id && route !== undefined);
+      expect(line).toBeDefined();
+      return line;
+    },
+    { timeout: 30_000 },
+  );
 }
 
 const routes: [name: string, path: () => string][] = [
@@ -129,7 +133,9 @@ describe('a sale', () => {
     await held.fired;
     stack.redis.clear();
     await placeOrder(stack, cart.id, MANUAL);
-    await vi.waitFor(() => expect(stack.redis.exchanges.some((e) => isChange(e) && e.status === 200)).toBe(true));
+    await vi.waitFor(() => expect(stack.redis.exchanges.some((e) => isChange(e) && e.status === 200)).toBe(true), {
+      timeout: 30_000,
+    });
     open();
     expect((await stale).body.skus[0].available_quantity).toBe(10);
     await filled(1);
@@ -193,5 +199,5 @@ test('a sold SKU is announced to Redis once per batch that moved stock', async (
   const cart = await readyCart(stack, [{ sku_id: sku.id, quantity: 1 }]);
   stack.redis.clear();
   await placeOrder(stack, cart.id, MANUAL);
-  await vi.waitFor(() => expect(stack.redis.exchanges.filter(isChange)).toHaveLength(1));
+  await vi.waitFor(() => expect(stack.redis.exchanges.filter(isChange)).toHaveLength(1), { timeout: 30_000 });
 });

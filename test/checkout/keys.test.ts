@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { blockedIn } from '../support/locks.ts';
 import { gate, isCharge } from '../support/order-path.ts';
 import { ADDRESS, call, createSku, ordersOf, pay, placeOrder, readyCart, type Json } from '../support/shop.ts';
 import type { Exchange } from '../support/fault-proxy.ts';
@@ -55,9 +56,7 @@ describe('a key that two guests of one address both think of, each with a cart i
 
 /** So many transactions wait for somebody else's. */
 async function waiting(wanted: number): Promise<void> {
-  const count = async () =>
-    (await stack.owner.query('select count(distinct pid)::int as n from pg_locks where not granted')).rows[0].n;
-  await expect.poll(count, { timeout: 5_000 }).toBe(wanted);
+  await expect.poll(() => blockedIn(stack), { timeout: 30_000 }).toBe(wanted);
 }
 
 test('a key that comes while the order is being settled does not stay in flight', async () => {

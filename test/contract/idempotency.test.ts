@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ApiParameter, builtDocument, dereference } from '../support/contract.ts';
+import { blockedIn } from '../support/locks.ts';
 import { gate, isCharge } from '../support/order-path.ts';
 import type { Reply } from '../support/shop.ts';
 import { createStaff } from '../support/staff.ts';
@@ -130,6 +131,7 @@ describe.each(keyed)('$name', (target) => {
     const effect = await effectOf(async () => {
       first = await send(target, ask, key);
       await stored(key).catch(() => undefined);
+      await ask.settled?.();
     });
     alone.set(target.name, effect);
     expect(first.status, first.text).toBeLessThan(300);
@@ -158,6 +160,7 @@ describe.each(keyed)('$name', (target) => {
     expect(Number(twin.headers.get('retry-after'))).toBeGreaterThan(0);
     const answered = await first;
     expect(answered.status, answered.text).toBeLessThan(300);
+    await ask.settled?.();
   });
 
   test(`has one effect when ${CROWD} ask at once`, async () => {
@@ -166,6 +169,7 @@ describe.each(keyed)('$name', (target) => {
     let replies: Reply[] = [];
     const effect = await effectOf(async () => {
       replies = await Promise.all(Array.from({ length: CROWD }, () => send(target, ask, key)));
+      await ask.settled?.();
     });
     const answers = replies.map(({ status, body }) => (status < 300 ? 'done' : `${status} ${body.code}`));
     expect(answers.filter((answer) => answer !== 'done' && answer !== '409 idempotency_in_flight')).toEqual([]);
@@ -187,10 +191,9 @@ async function holdKeys(): Promise<Held> {
   const client = await shop.stack.owner.connect();
   await client.query('begin');
   await client.query('lock table idempotency_keys in exclusive mode');
-  const waiting = `select from pg_locks where relation = 'idempotency_keys'::regclass and not granted`;
   return {
     async reached() {
-      while ((await client.query(waiting)).rowCount === 0) await sleep(5);
+      while ((await blockedIn(shop.stack)) === 0) await sleep(5);
     },
     async release() {
       await client.query('commit');

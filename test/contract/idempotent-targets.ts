@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { awaitMail, INVITATION } from '../support/mails.ts';
 import { register } from '../support/people.ts';
 import { ADDRESS, call, createSku, type Json, MANUAL, pay, placeOrder, readyCart } from '../support/shop.ts';
 import { createApiKey, createRole, createStaff } from '../support/staff.ts';
@@ -10,6 +11,8 @@ export interface Ask {
   body?: Json;
   token?: string;
   headers?: Record<string, string>;
+  /** Resolves when what is done after the reply is done, where that leaves rows. */
+  settled?: () => Promise<unknown>;
 }
 
 export interface Shop {
@@ -179,12 +182,11 @@ const ofStaff: Record<string, Make> = {
   'PATCH /admin/customers/{id}': async (shop) =>
     changed(shop, `/admin/customers/${(await register(shop.stack)).id}`, { first_name: 'Ada' }),
   'DELETE /admin/customers/{id}': async (shop) => changed(shop, `/admin/customers/${(await register(shop.stack)).id}`),
-  'POST /admin/users': async (shop) =>
-    byStaff(shop, '/admin/users', {
-      email: `${randomUUID()}@staff.example.test`,
-      name: 'New here',
-      role_ids: [await createRole(shop.stack, ['orders:read'])],
-    }),
+  'POST /admin/users': async (shop) => {
+    const email = `${randomUUID()}@staff.example.test`;
+    const user = { email, name: 'New here', role_ids: [await createRole(shop.stack, ['orders:read'])] };
+    return { ...byStaff(shop, '/admin/users', user), settled: () => awaitMail(shop.stack, email, INVITATION) };
+  },
   'PATCH /admin/users/{id}': async (shop) =>
     changed(shop, `/admin/users/${(await createStaff(shop.stack, ['orders:read'])).id}`, { name: 'Renamed' }),
   'DELETE /admin/users/{id}': async (shop) =>

@@ -9,6 +9,8 @@ let person: Known;
 let lived: Lived;
 beforeAll(async () => {
   stack = await startStack();
+  // A webhook that comes late would be counted among the round trips.
+  stack.provider.setWebhookMode('hold');
   person = await registerKnown(stack);
   lived = await liveThere(stack, person);
 });
@@ -43,9 +45,10 @@ describe('an export', () => {
   test('holds no secret and no digest of one', async () => {
     const { text } = await own(person);
     const { rows } = await stack.owner.query('select password_hash from accounts where id = $1', [person.id]);
-    for (const secret of [person.password, rows[0].password_hash, 'scrypt$', 'totp_secret', 'digest', 'eyJ']) {
+    for (const secret of [person.password, rows[0].password_hash, 'scrypt$', 'totp_secret', 'digest']) {
       expect(text).not.toContain(secret);
     }
+    expect(text).not.toMatch(/eyJ[\w-]*\.[\w-]*\./);
   });
 
   test('holds nothing of anybody else', async () => {

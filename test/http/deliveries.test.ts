@@ -1,4 +1,4 @@
-import { createHmac, randomInt, randomUUID } from 'node:crypto';
+import { createHmac, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startStack, type Stack } from '../support/stack.ts';
 
@@ -12,7 +12,9 @@ beforeAll(async () => {
 });
 afterAll(() => stack.close());
 
-const newAddress = () => `203.0.${randomInt(256)}.${randomInt(256)}`;
+let addresses = 0;
+/** One that no other test has used up. */
+const newAddress = () => `203.0.113.${(addresses += 1)}`;
 
 /** An event that nothing follows from, with so much in it. */
 function deliver(address: string, { length = 0, secret = stack.bindings['PAYMENT_TEST_WEBHOOK_SECRET'] ?? '' } = {}) {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { PoolClient } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { call, MANUAL, pay, placeOrder, readyCart, type Json } from '../support/shop.ts';
+import { blockedIn } from '../support/locks.ts';
 import { startStack, type Stack } from '../support/stack.ts';
 import { auditOf, createClerk, createLocation, levelRow, made, order } from './fixture.ts';
 import { refusal, stocked, stockFaults, type Clerk, type Stocked } from './fixture.ts';
@@ -119,9 +120,7 @@ async function whileChanged<T>(
     await client.query('select from skus where id = $1 for update', [kit.id]);
     await change(client);
     const working = work();
-    await expect
-      .poll(async () => (await stack.owner.query('select from pg_locks where not granted')).rowCount)
-      .toBeGreaterThan(0);
+    await expect.poll(() => blockedIn(stack), { timeout: 30_000 }).toBeGreaterThan(0);
     await client.query('commit');
     return await working;
   } finally {

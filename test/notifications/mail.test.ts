@@ -39,6 +39,8 @@ test('a mail is what mail APIs take: JSON, a bearer token, an id that makes a re
   expect(Object.keys(body).toSorted()).toEqual(['from', 'subject', 'text', 'to']);
   expect(body).toMatchObject({ from: 'Test shop <shop@example.test>', to: email });
   expect(body.subject).toBe('Confirm your e-mail address at Test shop');
+  // Logged once the API's reply is there, which is after the mail is: no other test may count it.
+  await awaitLine('mail sent', 0);
 });
 
 test('a try that fails is repeated with the same id, and the log says how many it took', async () => {

@@ -75,10 +75,10 @@ describe('hashing under load', () => {
         return error;
       }
     });
-    await vi.waitFor(() => expect(refused).toBe(22));
+    await vi.waitFor(() => expect(refused).toBe(22), { timeout: 30_000 });
     let finished = 0;
     while (finished < 18) {
-      await vi.waitFor(() => expect(held.running).toHaveLength(Math.min(2, 18 - finished)));
+      await vi.waitFor(() => expect(held.running).toHaveLength(Math.min(2, 18 - finished)), { timeout: 30_000 });
       held.running.shift()?.();
       finished += 1;
     }

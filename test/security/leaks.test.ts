@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { awaitMail, RESET, tokenIn, VERIFY } from '../support/mails.ts';
+import { awaitMail, CHANGED, RESET, tokenIn, VERIFY } from '../support/mails.ts';
 import { call, type CallOptions, createSku, type Json, MANUAL, placeOrder, readyCart } from '../support/shop.ts';
 import { createStaff } from '../support/staff.ts';
 import { startStack, type Stack } from '../support/stack.ts';
@@ -76,6 +76,8 @@ async function liveThroughIt(): Promise<void> {
   await faults(renewed.access_token);
   const change = { current_password: password, new_password: newPassword };
   const changed = await send('POST', '/customers/me/password', change, { token: renewed.access_token });
+  // The first of the two mails about passwords; the second has the token.
+  await awaitMail(stack, email, CHANGED);
   await send('POST', '/auth/password/forgot', { email });
   const token = (given['reset'] = await mailed(RESET, 2));
   await send('POST', '/auth/password/reset', { token, password: lastPassword });

@@ -78,10 +78,13 @@ test('what a change of staff leaves for later is done, also when the change ende
   const change = () => call(stack, 'PATCH', `/admin/users/${owner.id}`, { role_ids: [] }, options);
   expect((await change()).status).toBe(200);
   expect((await change()).status).toBe(401);
-  await vi.waitFor(async () => {
-    const { rows } = await stack.owner.query('select status from idempotency_keys where key = $1', [options.key]);
-    expect(rows).toEqual([{ status: 200 }]);
-  });
+  await vi.waitFor(
+    async () => {
+      const { rows } = await stack.owner.query('select status from idempotency_keys where key = $1', [options.key]);
+      expect(rows).toEqual([{ status: 200 }]);
+    },
+    { timeout: 30_000 },
+  );
 });
 
 describe('made-up API keys', () => {
@@ -93,9 +96,13 @@ describe('made-up API keys', () => {
     const [address, statuses] = [newAddress(), new Map<number, number>()];
     const known = await createApiKey(stack, ['orders:read']);
     expect((await show(known.key, address)).status).toBe(200);
-    // Redis has the key when the reply is out.
-    await vi.waitFor(() =>
-      expect(stack.redis.exchanges.some(({ requestBody }) => /set/i.test(requestBody))).toBe(true),
+    // After the reply Redis gets the key, and Postgres is told that it was used.
+    await vi.waitFor(
+      () => {
+        expect(stack.redis.exchanges.some(({ requestBody }) => /set/i.test(requestBody))).toBe(true);
+        expect(stack.neon.exchanges.some(({ requestBody }) => requestBody.includes('set last_used_at'))).toBe(true);
+      },
+      { timeout: 30_000 },
     );
     stack.neon.clear();
     for (let shown = 0; shown < 30; shown += 1) {

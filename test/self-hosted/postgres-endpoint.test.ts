@@ -107,9 +107,9 @@ describe('the endpoint in front of Postgres, from the tree of its image', () => 
     await vi.waitFor(async () => {
       const { rowCount } = await direct.query(`select from pg_stat_activity where query like 'select pg_sleep(1)%'`);
       expect(rowCount).toBe(1);
-    });
+    }, { timeout: 30_000 });
     own.child.kill('SIGTERM');
-    await vi.waitFor(() => expect(fetch(`${own.url}/health`)).rejects.toThrow('fetch failed'));
+    await vi.waitFor(() => expect(fetch(`${own.url}/health`)).rejects.toThrow('fetch failed'), { timeout: 30_000 });
     expect(await said).toBe('done');
     expect(await own.ended).toBe(0);
     expect(own.logs().map(({ msg }) => msg)).toEqual(['listening', 'draining', 'stopped']);

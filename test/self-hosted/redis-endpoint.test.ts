@@ -122,7 +122,7 @@ describe.runIf(installed('redis-server'))("Debian's redis-server with deploy/red
         stack.neon.clear();
         expect((await call(stack, 'GET', '/categories', undefined, from('192.0.2.4'))).status).toBe(200);
         expect(stack.neon.exchanges).toEqual([]);
-      });
+      }, { timeout: 30_000 });
     });
 
     test('a session that ended is known in it', async () => {

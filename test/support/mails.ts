@@ -21,6 +21,7 @@ export async function awaitMail(stack: Stack, email: string, about: string, coun
 
 export const RESET = 'Your password at';
 export const CHANGED = 'has changed';
+export const INVITATION = 'You are invited to work at';
 export const VERIFY = 'Confirm your e-mail address';
 
 /** The token in a mail's link. */

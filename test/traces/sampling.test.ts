@@ -109,7 +109,7 @@ describe('a Worker that samples a tenth', () => {
     await send(kept, '00');
     await vi.waitFor(() => {
       expect(stack.logs().filter(({ trace_id, method }) => trace_id === kept && method === 'GET')).toHaveLength(1);
-    });
+    }, { timeout: 30_000 });
   });
 });
 

@@ -40,7 +40,7 @@ const get = (id: string, options: CallOptions = {}) => call(stack, 'GET', `/cart
 const add = (id: string, item: Json, options: CallOptions = {}) =>
   call(stack, 'POST', `/carts/${id}/items`, item, options);
 /** A batch that lost one would be sent again, and nobody would notice. */
-const deadlocks = () => stack.neon.exchanges.filter(({ responseBody }) => responseBody?.includes('40P01'));
+const deadlocks = () => stack.neon.exchanges.filter(({ responseBody }) => responseBody?.includes('"code":"40P01"'));
 const statuses = (replies: readonly Reply[]) => replies.map(({ status }) => status);
 
 /** A guest's cart under an id that sorts before or after every id given out by chance. */

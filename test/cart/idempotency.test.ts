@@ -4,6 +4,7 @@ import { call, type CallOptions, createSku, type Json, type Reply } from '../sup
 import type { Exchange } from '../support/fault-proxy.ts';
 import { gate } from '../support/order-path.ts';
 import { startStack, type Stack } from '../support/stack.ts';
+import { awaitStored } from '../support/stored.ts';
 import { type Change, changeNamed, CHANGES, filledCart, newCart, readCart, refusal } from './fixture.ts';
 
 let stack: Stack;
@@ -39,14 +40,6 @@ const newKey = () => `key-${randomUUID()}`;
 const isChange = ({ requestBody }: Exchange) => requestBody.includes('cart_items') && !isStore(requestBody);
 const isStore = (requestBody: string) => requestBody.includes('update idempotency_keys set status');
 const cartsMade = async () => (await stack.owner.query('select count(*)::int as n from carts')).rows[0].n;
-
-/** The reply is stored after it was sent. */
-async function stored(key: string): Promise<void> {
-  await vi.waitFor(async () => {
-    const { rows } = await stack.owner.query('select body from idempotency_keys where key = $1', [key]);
-    expect(rows[0]?.body).toBeTruthy();
-  }, WAIT);
-}
 
 /** Holds the row of a cart, or of every market, as long as `work` runs; `isBlocking` waits until somebody wants it. */
 async function whileLocked<T>(
@@ -88,7 +81,7 @@ describe('the same request with the same key', () => {
     const first = await send(change, { key });
     expect(first.status).toBe(name === CREATE ? 201 : 200);
     expect(first.headers.has('idempotent-replayed')).toBe(false);
-    await stored(key);
+    await awaitStored(stack, key);
     // The cart moves on: a replay is what was answered then, not what is there now.
     const moved = await call(stack, 'PATCH', `/carts/${first.body.id}`, { note: 'moved on' });
     const before = await cartsMade();
@@ -139,7 +132,7 @@ describe('the same request with the same key', () => {
     expect(refusal(twin)).toEqual([409, 'idempotency_in_flight', undefined]);
     expect(Number(twin.headers.get('retry-after'))).toBeGreaterThan(0);
     await countedOnce(prepared, await first, cartsBefore);
-    await stored(key);
+    await awaitStored(stack, key);
     expect((await send(prepared.change, { key })).text).toBe((await first).text);
   });
 });

@@ -14,6 +14,7 @@ import {
 } from '../support/shop.ts';
 import type { Exchange } from '../support/fault-proxy.ts';
 import { startStack, type Stack } from '../support/stack.ts';
+import { awaitStored } from '../support/stored.ts';
 
 let stack: Stack;
 beforeAll(async () => {
@@ -40,6 +41,7 @@ async function waiting(payment = THREE_DS): Promise<Waiting> {
   const sku = await createSku(stack, { stock: 1 });
   const cart = await readyCart(stack, [{ sku_id: sku.id, quantity: 1 }]);
   const first = await placeOrder(stack, cart.id, payment, { key: `first-${cart.id}` });
+  if (first.status === 201) await awaitStored(stack, `first-${cart.id}`);
   return { cart, sku: sku.id, first };
 }
 

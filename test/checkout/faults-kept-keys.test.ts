@@ -11,6 +11,7 @@ import {
 } from '../payments/fixture.ts';
 import { call, type Json } from '../support/shop.ts';
 import { startStack, type Stack } from '../support/stack.ts';
+import { awaitStored, storedReply } from '../support/stored.ts';
 import { createStaff } from '../support/staff.ts';
 
 let stack: Stack;
@@ -62,10 +63,9 @@ const VERBS: Verb[] = [
 const sendOf = ({ name, path, body }: Verb, payment: Payment) => {
   const key = `kept ${name} ${payment.id}`.replaceAll(/[^\w-]/g, '-');
   const send = () => call(stack, 'POST', path(payment), body, { token, key });
-  const storedReplies = async () =>
-    (await stack.owner.query('select from idempotency_keys where key = $1 and body is not null', [key])).rowCount;
+  const reply = () => storedReply(stack, key);
   const isKept = async () => (await stack.owner.query('select from idempotency_keys where key = $1', [key])).rowCount;
-  return { send, storedReplies, isKept };
+  return { send, key, reply, isKept };
 };
 
 /** So much later the cleaning job comes. */
@@ -83,7 +83,7 @@ const requestsOf = async (payment: Payment, kind: string) =>
 describe('F11 the cleaning job comes a day later, and the outcome was not told: one request at the provider', () => {
   test.each(VERBS)('$name that the provider did not answer', async (verb) => {
     const payment = await placePaid(stack, verb.paid);
-    const { send, storedReplies } = sendOf(verb, payment);
+    const { send, key, reply } = sendOf(verb, payment);
     stack.payments.inject(isVerb(verb.kind === 'refund' ? '/v1/refunds' : '/capture'), 'drop_reply', 3);
     expect(await send()).toMatchObject({ status: 503, body: { code: 'payment_in_doubt' } });
     stack.payments.clear();
@@ -94,9 +94,9 @@ describe('F11 the cleaning job comes a day later, and the outcome was not told: 
     if (verb.kind === 'refund') expect(chargeOf(stack, payment)).toMatchObject({ refunded: AMOUNT });
 
     // A day after it was told, the key is forgotten as any other.
-    await expect.poll(storedReplies, { timeout: 5_000 }).toBe(1);
+    await awaitStored(stack, key);
     await after('25 hours');
-    expect(await storedReplies()).toBe(0);
+    expect(await reply()).toBeNull();
   });
 
   test.each(VERBS.filter(({ kind }) => kind === 'refund'))('$name that is pending at the provider', async (verb) => {
@@ -118,13 +118,13 @@ test('a key that was told late is kept for a day from then', async () => {
   const [verb] = VERBS;
   if (!verb) throw new Error('no verb');
   const payment = await placePaid(stack, CAPTURED);
-  const { send, storedReplies } = sendOf(verb, payment);
+  const { send, key } = sendOf(verb, payment);
   stack.payments.inject(isVerb('/v1/refunds'), 'drop_reply', 3);
   expect((await send()).status).toBe(503);
   stack.payments.clear();
   await after('25 hours');
   const told = await send();
-  await expect.poll(storedReplies, { timeout: 5_000 }).toBe(1);
+  await awaitStored(stack, key);
   await tick(stack);
   expect(await send()).toMatchObject({ status: 200, text: told.text });
   expect(await requestsOf(payment, 'refund')).toHaveLength(1);

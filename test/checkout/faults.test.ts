@@ -12,6 +12,7 @@ import {
   type Json,
 } from '../support/shop.ts';
 import { startStack, type Stack } from '../support/stack.ts';
+import { awaitStored } from '../support/stored.ts';
 
 let stack: Stack;
 beforeAll(async () => {
@@ -178,6 +179,7 @@ describe('the order path survives', () => {
     const orders = await ordersOf(stack, it.cart.id);
     expect(orders.map(({ status }) => status).toSorted()).toEqual(['confirmed', 'failed']);
     expect(await stockOf(stack, it.sku)).toEqual({ on_hand: 1, reserved: 0 });
+    await awaitStored(stack, it.key);
     const replayed = await placeOrder(stack, it.cart.id, pay('tok_declined'), { key: it.key });
     expect(replayed).toMatchObject({ status: 402, text: declined.text });
   });

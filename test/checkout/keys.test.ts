@@ -4,6 +4,7 @@ import { gate, isCharge } from '../support/order-path.ts';
 import { ADDRESS, call, createSku, ordersOf, pay, placeOrder, readyCart, type Json } from '../support/shop.ts';
 import type { Exchange } from '../support/fault-proxy.ts';
 import { startStack, type Stack } from '../support/stack.ts';
+import { awaitStored } from '../support/stored.ts';
 
 let stack: Stack;
 beforeAll(async () => {
@@ -105,11 +106,7 @@ test('a key that comes when the order has just failed stays with that order, and
   expect((await second).status, (await second).text).toBe(402);
   const charges = stack.provider.charges().length;
   // Stored right after it is sent; a retry before that is told the same of the order, under an id of its own.
-  const stored = () =>
-    stack.owner
-      .query(`select from idempotency_keys where key = 'two' and body is not null`)
-      .then(({ rowCount }) => rowCount);
-  await expect.poll(stored, { timeout: 5_000 }).toBe(1);
+  await awaitStored(stack, 'two');
 
   for (let i = 0; i < 2; i += 1) {
     const again = await placeOrder(stack, cart.id, pay('tok_declined'), { key: 'two' });

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ADDRESS, call, createSku, MANUAL, ordersOf, pay, placeOrder, readyCart, stockOf } from '../support/shop.ts';
 import { startStack, type Stack } from '../support/stack.ts';
+import { awaitStored } from '../support/stored.ts';
 
 const WEBHOOK_SECRET = 'a webhook secret of this file';
 
@@ -191,6 +192,7 @@ describe('a payment that waits for its buyer', () => {
     await stack.provider.flushWebhooks();
     expect(await ordersOf(stack, cart.id)).toEqual([{ id: waiting.body.id, status: 'confirmed' }]);
     expect(await stockOf(stack, sku.id)).toEqual({ on_hand: 0, reserved: 0 });
+    await awaitStored(stack, '3ds');
     const replay = await placeOrder(stack, cart.id, pay('tok_requires_action'), { key: '3ds' });
     expect(replay.text).toBe(waiting.text);
   });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   ADDRESS,
   call,
@@ -45,8 +45,16 @@ async function trips(
   ).length;
   const redis = stack.redis.exchanges.length;
   await quiet();
-  const line = stack.logs().find((entry) => entry['request_id'] === headers.get('x-request-id'));
-  return { db, redis, status, logged: line?.['db_round_trips'] };
+  const id = headers.get('x-request-id');
+  const line = await vi.waitFor(
+    () => {
+      const found = stack.logs().find((entry) => entry['request_id'] === id && 'db_round_trips' in entry);
+      if (!found) throw new Error(`nothing is logged of ${id}`);
+      return found;
+    },
+    { timeout: 30_000, interval: 20 },
+  );
+  return { db, redis, status, logged: line['db_round_trips'] };
 }
 
 /** Waits until nothing goes to the database any more. */

@@ -7,6 +7,7 @@ import { gate, isCharge } from '../support/order-path.ts';
 import type { Reply } from '../support/shop.ts';
 import { createStaff } from '../support/staff.ts';
 import { startStack } from '../support/stack.ts';
+import { awaitStored } from '../support/stored.ts';
 import { digest, targetsOf } from '../security/operations.ts';
 import { type Ask, MAKERS, type Shop } from './idempotent-targets.ts';
 
@@ -96,19 +97,6 @@ const bodyOf = ({ body }: Ask): string | undefined => (body === undefined ? unde
 const headersOf = ({ headers }: Reply) =>
   ['content-type', 'etag', 'location', 'cache-control'].map((name) => headers.get(name));
 
-/** The reply is stored after it is sent. */
-async function stored(key: string): Promise<void> {
-  for (let waited = 0; waited < 5_000; waited += 10) {
-    const { rowCount } = await shop.stack.owner.query(
-      'select from idempotency_keys where key = $1 and body is not null',
-      [key],
-    );
-    if (rowCount === 1) return;
-    await sleep(10);
-  }
-  throw new Error('the reply was not stored');
-}
-
 /** How many rows each table has more than before. */
 async function effectOf(run: () => Promise<unknown>): Promise<Record<string, number>> {
   const before = await digest(shop.stack);
@@ -130,12 +118,12 @@ describe.each(keyed)('$name', (target) => {
     let first!: Reply;
     const effect = await effectOf(async () => {
       first = await send(target, ask, key);
-      await stored(key).catch(() => undefined);
+      await awaitStored(shop.stack, key).catch(() => undefined);
       await ask.settled?.();
     });
     alone.set(target.name, effect);
     expect(first.status, first.text).toBeLessThan(300);
-    await stored(key);
+    await awaitStored(shop.stack, key);
 
     const again = await send(target, ask, key);
     expect([again.status, again.text, again.headers.get('idempotent-replayed')]).toEqual([

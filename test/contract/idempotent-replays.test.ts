@@ -5,6 +5,7 @@ import { gate, isCharge } from '../support/order-path.ts';
 import { call, createSku, pay, placeOrder, readyCart, type Reply } from '../support/shop.ts';
 import { startStack, type Stack } from '../support/stack.ts';
 import { createStaff } from '../support/staff.ts';
+import { awaitStored } from '../support/stored.ts';
 
 let stack: Stack;
 let token: string;
@@ -25,8 +26,7 @@ interface Ask {
 async function expectSameBytes({ key, send }: Ask, change: (first: Reply) => Promise<Reply>): Promise<void> {
   const first = await send();
   expect(first.status, first.text).toBeLessThan(300);
-  const stored = () => stack.owner.query('select from idempotency_keys where key = $1 and body is not null', [key]);
-  await expect.poll(async () => (await stored()).rowCount, { timeout: 5_000 }).toBe(1);
+  await awaitStored(stack, key);
   const changed = await change(first);
   expect(changed.status, changed.text).toBe(200);
   const replayed = await send();
@@ -69,8 +69,7 @@ test('what a twin was answered in between is what every replay says', async () =
   const first = await held.fired;
   await call(stack, 'PATCH', `/carts/${id}`, { note: 'moved on' });
   const told = await send();
-  const stored = () => stack.owner.query(`select from idempotency_keys where key = 'twin' and body is not null`);
-  await expect.poll(async () => (await stored()).rowCount, { timeout: 5_000 }).toBe(1);
+  await awaitStored(stack, 'twin');
   late.open();
   await expect.poll(() => first.status, { timeout: 5_000 }).toBe(200);
   const replayed = await send();

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   ADDRESS,
   call,
@@ -12,6 +12,7 @@ import {
 } from '../support/shop.ts';
 import { type Person, register } from '../support/people.ts';
 import { startStack, type Stack } from '../support/stack.ts';
+import { awaitStored } from '../support/stored.ts';
 
 let stack: Stack;
 let person: Person;
@@ -22,18 +23,6 @@ beforeAll(async () => {
   skuId = (await createSku(stack, { stock: 100 })).id;
 });
 afterAll(() => stack.close());
-
-/** The reply is stored after it was sent. */
-async function stored(key: string): Promise<string> {
-  return await vi.waitFor(
-    async () => {
-      const { rows } = await stack.owner.query('select body from idempotency_keys where key = $1', [key]);
-      expect(rows[0]?.body).toBeTruthy();
-      return rows[0].body as string;
-    },
-    { timeout: 30_000, interval: 20 },
-  );
-}
 
 async function order(options: CallOptions) {
   const { token } = options;
@@ -72,7 +61,7 @@ test.each(KEYED)('the stored reply of %s says nothing, and is answered byte for 
   const { key, send, moveOn } = await prepare();
   const first = await send();
   expect(first.status).toBe(201);
-  const body = await stored(key);
+  const body = await awaitStored(stack, key);
   expect(body).toMatch(/^[\w-]+$/);
   const clear = Buffer.from(body, 'base64url').toString('latin1');
   for (const part of [ADDRESS.last_name, ADDRESS.line1, first.body.id]) expect(clear).not.toContain(part);
@@ -85,7 +74,7 @@ test.each(['a guest', 'a customer'])('the stored order of %s is answered byte fo
   const key = randomUUID();
   const { send, first } = await order(who === 'a guest' ? { key } : { key, token: person.token });
   expect(first.status).toBe(201);
-  expect(await stored(key)).toMatch(/^[\w-]+$/);
+  expect(await awaitStored(stack, key)).toMatch(/^[\w-]+$/);
   await stack.owner.query(`update orders set note = 'moved on' where id = $1`, [first.body.id]);
   const again = await send();
   expect([again.status, again.text, again.headers.get('idempotent-replayed')]).toEqual([201, first.text, 'true']);
@@ -96,7 +85,7 @@ test('the same reply stored twice is not the same text', async () => {
   for (const key of [one, two]) {
     await call(stack, 'PATCH', '/customers/me', { first_name: 'Same' }, { token: person.token, key });
   }
-  expect((await stored(one)).slice(0, 32)).not.toBe((await stored(two)).slice(0, 32));
+  expect((await awaitStored(stack, one)).slice(0, 32)).not.toBe((await awaitStored(stack, two)).slice(0, 32));
 });
 
 test.each(['nonsense', '', 'not base64url!', '{"id":"in clear"}'])(
@@ -105,7 +94,7 @@ test.each(['nonsense', '', 'not base64url!', '{"id":"in clear"}'])(
     const key = randomUUID();
     const send = () => call(stack, 'POST', '/customers/me/addresses', ADDRESS, { token: person.token, key });
     const { id } = (await send()).body;
-    await stored(key);
+    await awaitStored(stack, key);
     await stack.owner.query('update idempotency_keys set body = $2 where key = $1', [key, body]);
     await call(stack, 'PATCH', `/customers/me/addresses/${id}`, { city: 'Elsewhere' }, { token: person.token });
     const again = await send();
@@ -113,7 +102,7 @@ test.each(['nonsense', '', 'not base64url!', '{"id":"in clear"}'])(
 
     const orderKey = randomUUID();
     const placed = await order({ key: orderKey });
-    await stored(orderKey);
+    await awaitStored(stack, orderKey);
     await stack.owner.query('update idempotency_keys set body = $2 where key = $1', [orderKey, body]);
     const now = await placed.send();
     expect([now.status, now.body]).toEqual([201, placed.first.body]);
@@ -127,8 +116,11 @@ test('nobody opens another one’s reply: the row of one key put under another i
     call(stack, 'POST', '/customers/me/addresses', ADDRESS, { token, key });
   const secret = await send(person, mine);
   const own = await send(stranger, theirs);
-  await stored(theirs);
-  await stack.owner.query('update idempotency_keys set body = $2 where key = $1', [theirs, await stored(mine)]);
+  await awaitStored(stack, theirs);
+  await stack.owner.query('update idempotency_keys set body = $2 where key = $1', [
+    theirs,
+    await awaitStored(stack, mine),
+  ]);
   const again = await send(stranger, theirs);
   expect(again.body.id).toBe(own.body.id);
   expect(again.text).not.toContain(secret.body.id);

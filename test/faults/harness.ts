@@ -28,6 +28,8 @@ export function cutsOf(points: readonly Point[]): Cut[] {
 export async function runCase(lane: Lane, scenario: Scenario, cut: Cut): Promise<string[]> {
   const run = await Run.open(lane, cut);
   await walk(run, scenario);
+  // Work after a reply may begin later than the quiet that ends a walk.
+  if (!run.cut?.met()) await Promise.race([run.cut?.fired, sleep(ARRIVAL_MS)]);
   await recover(run);
   if (run.cut?.isHeld()) {
     await arrive(run);

@@ -1,5 +1,6 @@
 import type { TestProvider } from '../../dev/provider/server.ts';
 import type { Stack } from '../support/stack.ts';
+import { storedReply } from '../support/stored.ts';
 import { QUANTITY, type Run, STOCK } from './run.ts';
 
 type Charge = ReturnType<TestProvider['charges']>[number];
@@ -184,20 +185,13 @@ async function replayFaults(run: Run): Promise<string[]> {
   if (!run.replay) return [];
   const { send, first, key } = run.replay;
   const idOf = ({ body }: typeof first) => body.id ?? body.order_id;
-  const wasStored = await isReplyStored(run, key);
+  const wasStored = (await storedReply(run.stack, key)) !== null;
   const again = await send();
   if (again.status !== first.status || idOf(again) !== idOf(first))
     return [`answered ${first.status} of ${idOf(first)}, and then ${again.status} of ${idOf(again)}`];
   if (again.status === 409) return [];
   await run.idle();
-  if (!(await isReplyStored(run, key))) return [`answered ${again.status} again, and it is not stored`];
+  if ((await storedReply(run.stack, key)) === null) return [`answered ${again.status} again, and it is not stored`];
   const replays = [...(wasStored ? [again] : []), await send(), await send()].map(({ text }) => text);
   return new Set(replays).size === 1 ? [] : [`replayed with other bytes: ${replays.join(' | ')}`];
-}
-
-async function isReplyStored({ stack }: Run, key: string): Promise<boolean> {
-  const { rowCount } = await stack.owner.query('select from idempotency_keys where key = $1 and body is not null', [
-    key,
-  ]);
-  return rowCount === 1;
 }

@@ -26,6 +26,8 @@ export const STOCK = 5;
 export const QUANTITY = 2;
 const TRIES_MAX = 8;
 const QUIET_MS = 20;
+/** An exchange that is recorded too late, or of the run before, is a cut that no other run can make. */
+const RECORDED_QUIET_MS = 100;
 
 /** The walk came to an end that it cannot go on from; what is wrong is in `violations`. */
 export class Stuck extends Error {}
@@ -66,19 +68,24 @@ export class Run {
     if (this.#planned) this.cut = arm(this.stack[this.#planned.point.peer], this.#planned);
   }
 
-  /** Waits until nothing is under way but what a cut holds. */
+  /** Waits until nothing is under way but what a cut holds, and nothing has begun for a while. */
   async idle(): Promise<void> {
-    for (let before = ''; ;) {
-      const now = this.#traffic();
-      if (now === before) return;
+    const quietMs = this.#planned ? QUIET_MS : RECORDED_QUIET_MS;
+    for (let before = -1; ;) {
+      const now = this.#begun();
+      const held = this.cut?.isHeld() ? 1 : 0;
+      if (now === before && this.#underway() === held) return;
       before = now;
-      await sleep(QUIET_MS);
+      await sleep(quietMs);
     }
   }
 
-  #traffic(): string {
-    const open = PEERS.map((peer) => this.stack[peer].exchanges.filter(({ status }) => status === undefined).length);
-    return JSON.stringify([open, PEERS.map((peer) => this.stack[peer].exchanges.length)]);
+  #begun(): number {
+    return PEERS.reduce((sum, peer) => sum + this.stack[peer].exchanges.length, 0);
+  }
+
+  #underway(): number {
+    return PEERS.reduce((sum, peer) => sum + this.stack[peer].underway(), 0);
   }
 
   /** A call of the shop; when the cut holds its I/O, `twin` is made meanwhile, at once and again after the leases. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startStack, type Stack } from '../support/stack.ts';
+import { awaitStored } from '../support/stored.ts';
 import { auditOf, createClerk, createLocation, levelRow, made, order } from './fixture.ts';
 import { refusal, stocked, stockFaults, type Clerk } from './fixture.ts';
 
@@ -63,9 +64,7 @@ test('a repeat whose first reply was lost answers the level that was changed, wh
   const adjustment = { sku_id: sku.id, delta: 5, reason: 'received' };
   const key = randomUUID();
   const first = made(await clerk.post(ADJUSTMENTS, adjustment, { key }));
-  const keyed = async () =>
-    await stack.owner.query('select from idempotency_keys where key = $1 and body is not null', [key]);
-  await expect.poll(async () => (await keyed()).rowCount).toBe(1);
+  await awaitStored(stack, key);
   await stack.owner.query('update idempotency_keys set status = null, body = null where key = $1', [key]);
   const location = await createLocation(clerk, { priority: -1000 });
   try {

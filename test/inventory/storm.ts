@@ -134,7 +134,7 @@ export async function oversoldMoments({ owner }: Stack, { skus }: Shelf): Promis
 
 /** Deadlocks are run again in silence: the wire and the server's own count tell of them. */
 export async function expectNoDeadlock(stack: Stack): Promise<void> {
-  expect(stack.neon.exchanges.filter(({ responseBody }) => responseBody?.includes('40P01'))).toEqual([]);
+  expect(stack.neon.exchanges.filter(({ responseBody }) => responseBody?.includes('"code":"40P01"'))).toEqual([]);
   await expect
     .poll(async () => {
       const { rows } = await stack.owner.query(

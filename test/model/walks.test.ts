@@ -235,6 +235,12 @@ function expectAnswer(reply: Reply | null, model: Model, after: Model | null, co
   else expectRefusal(reply, model, command);
 }
 
+/** So rare among few walks that one run in a thousand has none. */
+const DELIVERED: Command[] = [
+  { do: 'place', token: 'tok_ok', capture: 'automatic' },
+  { do: 'ship', units: UNITS },
+  { do: 'move', pick: 0, to: 'delivered' },
+];
 let walked = 0;
 
 /** A line now and then: ten thousand take an hour, and what was recorded of them all would not fit into memory. */
@@ -270,7 +276,7 @@ test(
       lanes.map((lane, at) =>
         fc.assert(
           fc.asyncProperty(commands, (steps) => walk(lane, steps).then(() => progress(lane))),
-          { numRuns: Math.ceil(WALKS / LANES), seed: seed + at },
+          { numRuns: Math.ceil(WALKS / LANES), seed: seed + at, examples: at === 0 ? [[DELIVERED]] : [] },
         ),
       ),
     );

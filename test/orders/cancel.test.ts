@@ -4,6 +4,7 @@ import { as, auditOf, refusal, withoutAuditLog, stateOf, type Asker } from '../a
 import { createSku, placeOrder, readyCart, stockOf, type Json } from '../support/shop.ts';
 import { createStaff, type Staff } from '../support/staff.ts';
 import { startStack, type Stack } from '../support/stack.ts';
+import { awaitStored } from '../support/stored.ts';
 import {
   AUTHORIZED,
   buy,
@@ -228,6 +229,7 @@ describe('under one key', () => {
     const items = [{ item_id: bought.itemIds[0], quantity: 1 }];
     const key = randomUUID();
     const first = await cancel(bought, { ...OTHER, items }, { key });
+    await awaitStored(stack, key);
     done(await cancel(bought));
     const again = await cancel(bought, { ...OTHER, items }, { key });
     expect([again.status, again.text]).toEqual([200, first.text]);

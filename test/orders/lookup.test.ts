@@ -81,7 +81,9 @@ describe('nobody learns anything', () => {
 
   test('by trying: it is limited', async () => {
     let last: Json = null;
-    for (let tries = 0; tries < 14; tries += 1) last = await look('261122-00000000', 'eve@example.test');
+    // A minute that ends in between begins a new count.
+    for (let tries = 0; tries < 30 && last?.status !== 429; tries += 1)
+      last = await look('261122-00000000', 'eve@example.test');
     expect([last.status, last.body.code]).toEqual([429, 'rate_limited']);
   });
 });

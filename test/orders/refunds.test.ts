@@ -4,6 +4,7 @@ import { as, auditOf, refusal, type Asker } from '../admin/fixture.ts';
 import type { Json } from '../support/shop.ts';
 import { createStaff } from '../support/staff.ts';
 import { startStack, type Stack } from '../support/stack.ts';
+import { awaitStored } from '../support/stored.ts';
 import { AUTHORIZED, buy, BY_HAND, chargeOf, done, eventsOf, moneyMoves, type Bought } from './fixture.ts';
 
 let stack: Stack;
@@ -148,6 +149,7 @@ test('what the provider refuses is no refund: its units can be refunded again', 
   stack.payments.inject(isRefund, { respond: { status: 400, body: JSON.stringify({ error }) } });
   const refused = await refund(bought, { items }, { key });
   expect(refused).toMatchObject({ status: 402, body: { code: 'payment_declined', reason: 'insufficient_funds' } });
+  await awaitStored(stack, key);
   expect((await refund(bought, { items }, { key })).text).toBe(refused.text);
   expect((await staff.get(`/orders/${bought.id}`)).body.refunds).toMatchObject([
     { status: 'failed', failure_reason: 'insufficient_funds' },

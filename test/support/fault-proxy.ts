@@ -33,6 +33,8 @@ export interface FaultProxy {
   /** The target's URL with this proxy's host and port. */
   url: string;
   exchanges: Exchange[];
+  /** How many are being served right now, those that a fault holds among them. */
+  underway(): number;
   /** Forgets the exchanges, and every fault that was not used up. */
   clear(): void;
   /**
@@ -86,6 +88,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const exchanges: Exchange[] = [];
   let faults: PendingFault[] = [];
   let seq = 0;
+  let underway = 0;
 
   const takeFault = (exchange: Exchange): PendingFault | undefined => {
     const pending = faults.find((candidate) => candidate.match(exchange));
@@ -117,8 +120,11 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   };
 
   const server = createServer((request, response) => {
-    // The client left, or the target is not there: to the client both are a broken connection.
-    serve(request, response).catch(() => request.socket.destroy());
+    underway += 1;
+    serve(request, response)
+      // The client left, or the target is not there: to the client both are a broken connection.
+      .catch(() => request.socket.destroy())
+      .finally(() => (underway -= 1));
   });
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   await new Promise<void>((resolve, reject) => {
@@ -131,6 +137,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   return {
     url: url.href.replace(/\/$/, target.endsWith('/') ? '/' : ''),
     exchanges,
+    underway: () => underway,
     clear() {
       exchanges.length = 0;
       faults = [];

@@ -18,7 +18,7 @@ import { awaitStored } from '../support/stored.ts';
 
 let stack: Stack;
 beforeAll(async () => {
-  stack = await startStack({ env: { PAYMENT_TIMEOUT_MS: '1000' } });
+  stack = await startStack({ env: { PAYMENT_TIMEOUT_MS: '4000' } });
   stack.provider.setWebhookMode('hold');
 });
 afterEach(() => {

@@ -16,7 +16,7 @@ import { awaitStored } from '../support/stored.ts';
 
 let stack: Stack;
 beforeAll(async () => {
-  stack = await startStack({ env: { PAYMENT_TIMEOUT_MS: '1000' } });
+  stack = await startStack({ env: { PAYMENT_TIMEOUT_MS: '4000' } });
   // A webhook would settle the order as well: here each fault is recovered from without one.
   stack.provider.setWebhookMode('hold');
 });

@@ -1,6 +1,6 @@
 import { neon } from '@neondatabase/serverless';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { neonError, type NeonFixture, post, startNeonFixture } from './neon-fixture.ts';
+import { neonError, type NeonFixture, post, startNeonFixture, until } from './neon-fixture.ts';
 
 let fixture: NeonFixture;
 beforeAll(async () => {
@@ -130,12 +130,23 @@ test('two serializable batches that read what the other writes: one is refused w
     sql.transaction(
       [
         sql`select sum(value) from counters`,
-        sql`select pg_sleep(0.3)`,
+        sql`select pg_advisory_xact_lock_shared(44)`,
         sql`update counters set value = 0 where id = ${id}`,
       ],
       { isolationLevel: 'Serializable' },
     );
-  const outcomes = await Promise.allSettled([take(1), take(2)]);
+  // Both have read before either writes.
+  const holder = await fixture.direct.connect();
+  await holder.query('select pg_advisory_lock(44)');
+  const both = Promise.allSettled([take(1), take(2)]);
+  await until(async () => {
+    const { rowCount } = await fixture.direct.query(
+      'select from pg_stat_activity where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0',
+    );
+    return rowCount === 2;
+  });
+  holder.release(true);
+  const outcomes = await both;
   const refused = outcomes.filter((outcome) => outcome.status === 'rejected');
   expect(refused).toHaveLength(1);
   expect(refused[0]?.reason).toMatchObject({ code: '40001' });

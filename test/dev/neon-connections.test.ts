@@ -90,8 +90,10 @@ describe('disconnects', () => {
 
   test('a client that leaves while it waits for a connection runs nothing', async () => {
     const { sql } = fixture;
-    const blockers = Array.from({ length: MAX_CONNECTIONS }, async () => sql`select pg_sleep(1.5)`);
-    await until(async () => (await running('select pg_sleep(1.5)%')) === MAX_CONNECTIONS);
+    const holder = await fixture.direct.connect();
+    await holder.query('select pg_advisory_lock(43)');
+    const blockers = Array.from({ length: MAX_CONNECTIONS }, async () => sql`select pg_advisory_xact_lock_shared(43)`);
+    await until(async () => (await running('select pg_advisory_xact_lock_shared(43)%')) === MAX_CONNECTIONS);
     const client = new AbortController();
     const waiting = neonError(
       sql.query(`insert into notes values ('too late')`, [], { fetchOptions: { signal: client.signal } }),
@@ -99,6 +101,7 @@ describe('disconnects', () => {
     await new Promise((resolve) => setTimeout(resolve, 200));
     client.abort();
     await waiting;
+    holder.release(true);
     await Promise.all(blockers);
     expect(await answered()).toBe(PROBES);
     const { rowCount } = await fixture.direct.query(`select from notes where body = 'too late'`);

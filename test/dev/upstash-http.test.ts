@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { startUpstashEndpoint } from '../../dev/upstash/server.ts';
 import { client, isAbsent, post, send, startUpstashFixture, TOKEN, type UpstashFixture } from './upstash-fixture.ts';
@@ -12,6 +12,16 @@ afterEach(async () => {
 const start = async (options: object = {}): Promise<UpstashFixture> =>
   (fixture = await startUpstashFixture('embedded', options));
 const answer = async (reply: Response): Promise<unknown> => [reply.status, await reply.json()];
+
+/** Resolves when that Redis answers nobody, or only that it is busy. */
+async function isStuck(url: string): Promise<void> {
+  const probe = new Redis(url, { commandTimeout: 200, retryStrategy: null });
+  try {
+    await vi.waitFor(async () => expect(probe.ping()).rejects.toThrow(/timed out|BUSY/), { timeout: 30_000 });
+  } finally {
+    probe.disconnect();
+  }
+}
 
 test('a wrong or missing token is 401 in the shape of Upstash, and nothing is run', async () => {
   const { endpoint, redis } = await start();
@@ -145,7 +155,7 @@ describe.skipIf(isAbsent('redis-server'))('a real Redis', () => {
     const server = await startRedisServer();
     const endpoint = await startUpstashEndpoint({ token: TOKEN, redisUrl: server.url });
     const stuck = post(endpoint, '/', ['EVAL', 'while true do end', '0']);
-    await sleep(200);
+    await isStuck(server.url);
     await server.kill();
     await server.start();
     expect(await answer(await stuck)).toEqual([503, { error: 'ERR could not reach Redis' }]);

@@ -198,6 +198,7 @@ describe.skipIf(!possible)('a backup', () => {
   test('is kept 14 days, or as long as told, and never removed before there is a newer one', async () => {
     const make = (days: number) =>
       ['dump', 'sql.gz', 'sha256'].map((form) => writeFileSync(join(dir, `backup-${stampOf(days)}.${form}`), ''));
+    const kept = stampOf(13.9).slice(0, 8);
     for (const days of [60, 14.01, 13.9, 1]) make(days);
     writeFileSync(join(dir, 'backup-of-the-old-shop.dump'), '');
     const failed = await backup({ MIGRATION_DATABASE_URL: 'postgres://a:b@127.0.0.1:1/shop' });
@@ -206,9 +207,7 @@ describe.skipIf(!possible)('a backup', () => {
     expect(first.stdout).toContain('; 2 older than 14 days removed');
     const left = files('.dump');
     expect(left).toHaveLength(4);
-    expect(left).toEqual(
-      expect.arrayContaining([`backup-${stampOf(13.9).slice(0, 8)}`].map((day) => expect.stringContaining(day))),
-    );
+    expect(left).toEqual(expect.arrayContaining([expect.stringContaining(`backup-${kept}`)]));
     await new Promise((resolve) => setTimeout(resolve, 1000));
     expect((await backup({ BACKUP_RETENTION_DAYS: '1' })).stdout).toContain('; 2 older than 1 days removed');
     expect(files('.sha256')).toHaveLength(2);

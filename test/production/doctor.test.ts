@@ -81,6 +81,7 @@ describe.skipIf(!installed('openssl'))('the doctor', () => {
   });
 
   test('waits for the first tick of what was just deployed', async () => {
+    await clinic.tick();
     let scrapes = 0;
     clinic.front.mangle = async (path, reply) => {
       if (path !== '/metrics' || reply.status !== 200 || (scrapes += 1) > 1) return reply;
@@ -190,6 +191,7 @@ describe.skipIf(!installed('openssl'))('the doctor', () => {
     }
 
     test('prints a line per check and per line of the checklist, and ends with 0 when all is well', async () => {
+      await clinic.tick();
       const { code, stdout } = await doctor([
         '--env',
         'production',

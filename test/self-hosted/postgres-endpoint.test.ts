@@ -104,10 +104,13 @@ describe('the endpoint in front of Postgres, from the tree of its image', () => 
     expect(await ask(sql)).toEqual({ answer: 1 });
     const slow = sql`select pg_sleep(1), 'done' as said`;
     const said = slow.then((rows) => rows[0]!['said'] as string);
-    await vi.waitFor(async () => {
-      const { rowCount } = await direct.query(`select from pg_stat_activity where query like 'select pg_sleep(1)%'`);
-      expect(rowCount).toBe(1);
-    }, { timeout: 30_000 });
+    await vi.waitFor(
+      async () => {
+        const { rowCount } = await direct.query(`select from pg_stat_activity where query like 'select pg_sleep(1)%'`);
+        expect(rowCount).toBe(1);
+      },
+      { timeout: 30_000 },
+    );
     own.child.kill('SIGTERM');
     await vi.waitFor(() => expect(fetch(`${own.url}/health`)).rejects.toThrow('fetch failed'), { timeout: 30_000 });
     expect(await said).toBe('done');

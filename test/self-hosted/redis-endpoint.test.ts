@@ -118,11 +118,14 @@ describe.runIf(installed('redis-server'))("Debian's redis-server with deploy/red
 
     test('the cache answers from it', async () => {
       await call(stack, 'GET', '/categories', undefined, from('192.0.2.3'));
-      await vi.waitFor(async () => {
-        stack.neon.clear();
-        expect((await call(stack, 'GET', '/categories', undefined, from('192.0.2.4'))).status).toBe(200);
-        expect(stack.neon.exchanges).toEqual([]);
-      }, { timeout: 30_000 });
+      await vi.waitFor(
+        async () => {
+          stack.neon.clear();
+          expect((await call(stack, 'GET', '/categories', undefined, from('192.0.2.4'))).status).toBe(200);
+          expect(stack.neon.exchanges).toEqual([]);
+        },
+        { timeout: 30_000 },
+      );
     });
 
     test('a session that ended is known in it', async () => {

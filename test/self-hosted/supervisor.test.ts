@@ -111,8 +111,10 @@ describe('when workerd is killed', () => {
     expect(cut.status).toBe(502);
     expect(await cut.json()).toMatchObject({ code: 'worker_lost', status: 502 });
     open();
-    const live = await fetch(`${replica.url}/health/live`);
-    expect(live.status).toBe(200);
+    await until('it serves', 60_000, async () => {
+      const live = await fetch(`${replica.url}/health/live`);
+      return live.status === 200 ? true : undefined;
+    });
     expect(replica.logs()).toContainEqual(expect.objectContaining({ msg: 'worker ended', cause: 'SIGKILL' }));
     for (const table of ['orders', 'idempotency_keys', 'payment_request_leases'])
       await stack.owner.query(

@@ -107,9 +107,12 @@ describe('a Worker that samples a tenth', () => {
   test('keeps the log line of every trace, however few lines are kept', async () => {
     const kept = traceIds(3_000).find((id, n) => n > 2_000 && isSampled(id, 0.1)) ?? '';
     await send(kept, '00');
-    await vi.waitFor(() => {
-      expect(stack.logs().filter(({ trace_id, method }) => trace_id === kept && method === 'GET')).toHaveLength(1);
-    }, { timeout: 30_000 });
+    await vi.waitFor(
+      () => {
+        expect(stack.logs().filter(({ trace_id, method }) => trace_id === kept && method === 'GET')).toHaveLength(1);
+      },
+      { timeout: 30_000 },
+    );
   });
 });
 

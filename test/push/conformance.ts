@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type Case, fill, type Step } from './case.ts';
+import { type Case, fill, put, type Step } from './case.ts';
 import { CASES, LAST_CASES } from './cases.ts';
 
 /** Cases share nothing but the server, so several may run together. */
@@ -63,8 +62,8 @@ async function run(side: Side, { steps }: Case, name: string): Promise<Seen> {
   const seen: Seen = { answers: [], exposed: [] };
   for (const step of steps) {
     seen.answers.push(await send(side, step, name));
-    // The gateway answers 202 before it deletes.
-    if (step.method === 'DELETE') await sleep(100);
+    // The gateway answers 202 before it deletes; a push after it is answered once both are done, in their order.
+    if (step.method === 'DELETE') await send(side, put('/metrics/job/after'), name);
     seen.exposed.push(await exposition(side, name));
   }
   return seen;

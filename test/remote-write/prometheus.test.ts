@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { parseText } from '../../src/platform/telemetry/metrics/parse.ts';
 import { isInstalled, type Program, startProgram } from '../support/prometheus.ts';
 import { startStack, type Stack } from '../support/stack.ts';
@@ -83,7 +83,14 @@ test.skipIf(!isThere)('the real Prometheus takes what is written on, and answers
   for (let asked = 0; asked < 7; asked += 1) await stack.fetch('/health/live');
   const url = `${stack.url}/metrics/job/nightly/shard/a`;
   expect((await fetch(url, { method: 'PUT', headers: authorized, body: PUSHED })).status).toBe(200);
-  for (let tries = 0; requestsTo(await scrape(), '/health/live') < 7 && tries < 100; tries += 1) await sleep(100);
+  // The push, too, is to be counted before the next test compares.
+  await vi.waitFor(
+    async () => {
+      const text = await scrape();
+      expect([requestsTo(text, '/health/live'), requestsTo(text, '/metrics/job/*')]).toEqual([7, 1]);
+    },
+    { timeout: 30_000, interval: 100 },
+  );
 
   const report = await pushNow();
   expect(report).toMatchObject({ status: 204, outcome: 'taken' });

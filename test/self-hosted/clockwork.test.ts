@@ -56,9 +56,10 @@ test('the clock outlives its process, and does not tick twice as often then', as
   await until('it is back', 30_000, () => replica.logs().find(({ msg }) => msg === 'worker started again'));
   await isGone(await oldKey());
   const times = ticks().map(({ timestamp }) => Date.parse(String(timestamp)));
-  await moreTicks(6);
+  await moreTicks(7);
   const later = ticks().map(({ timestamp }) => Date.parse(String(timestamp)));
   // A line is written when its tick is done: on average they are a second apart, and half of one if there were two clocks.
-  const [first = 0, ...since] = later.slice(times.length);
+  // The first tick of a new process takes longest, and is left out.
+  const [first = 0, ...since] = later.slice(times.length + 1);
   expect(((since.at(-1) ?? 0) - first) / since.length).toBeGreaterThan(700);
 });

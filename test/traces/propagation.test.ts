@@ -102,23 +102,25 @@ describe('a caller that asks for a trace', () => {
 });
 
 describe('the tick', () => {
-  /** The lines and the trace of one run. */
-  async function traceOfTick(): Promise<{ outcome: string; lines: Record<string, unknown>[]; spans: Span[] }> {
+  /** The lines and the trace of one run, which come after it. */
+  async function traceOfTick(
+    lineCount: number,
+  ): Promise<{ outcome: string; lines: Record<string, unknown>[]; spans: Span[] }> {
     const isTick = ({ msg }: Record<string, unknown>) => String(msg).startsWith('tick');
     const before = stack.logs().filter(isTick).length;
     const { outcome } = await stack.worker.scheduled({ cron: '* * * * *' });
-    const [line] = stack.logs().filter(isTick).slice(before);
-    const spans = await vi.waitFor(() => {
-      const found = receiver.spansOf(String(line?.['trace_id']));
-      expect(rootIn(found)).toBeDefined();
-      return found;
+    return await vi.waitFor(() => {
+      const traceId = stack.logs().filter(isTick)[before]?.['trace_id'];
+      const lines = stack.logs().filter(({ trace_id }) => trace_id === traceId);
+      const spans = receiver.spansOf(String(traceId));
+      expect(lines).toHaveLength(lineCount);
+      expect(rootIn(spans)).toBeDefined();
+      return { outcome, lines, spans };
     }, WAIT);
-    const lines = stack.logs().filter((each) => each['trace_id'] === line?.['trace_id']);
-    return { outcome, lines, spans };
   }
 
   test('is a trace of its own, whatever the rate: its line names the root, and its exchanges are under it', async () => {
-    const { outcome, lines, spans } = await traceOfTick();
+    const { outcome, lines, spans } = await traceOfTick(1);
     const root = rootIn(spans);
     expect(outcome).toBe('ok');
     expect(lines).toMatchObject([{ msg: 'tick', level: 'info', span_id: root?.spanId }]);
@@ -133,7 +135,7 @@ describe('the tick', () => {
 
   test('that fails is an error in its trace and in the log, and the run is counted as failed', async () => {
     stack.neon.inject(() => true, 'drop_request', Number.POSITIVE_INFINITY);
-    const { outcome, lines, spans } = await traceOfTick();
+    const { outcome, lines, spans } = await traceOfTick(8);
     stack.neon.clear();
     expect(outcome).toBe('exception');
     expect(lines.map(({ step }) => step)).toEqual([

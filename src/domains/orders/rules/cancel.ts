@@ -27,7 +27,7 @@ export interface CancelPlan {
 }
 
 export interface MoneyPlan {
-  /** Of the payment, what is not taken any more. */
+  /** Of the payment, what is not due any more. */
   waivedAmount: number;
   waived: MoneyLine[];
   withheld: MoneyLine[];

@@ -82,10 +82,24 @@ export function dueOf(payment: PaymentBalance): number {
   return Math.max(0, payment.amount - payment.waived_amount - payment.captured - payment.open_capture);
 }
 
+const keptOf = ({ items }: OrderState) => items.reduce((sum, item) => sum + withheldOf(item).amount, 0);
+
 /** What may follow canceled units: all that was paid or is to be, but for what is withheld. */
-function releasableOf(state: OrderState, payment: PaymentBalance): number {
-  const withheld = state.items.reduce((sum, item) => sum + withheldOf(item).amount, 0);
-  return movable(Math.max(0, dueOf(payment) + refundableOf(payment) - withheld), state);
+function releasableOf(state: OrderState, payment: PaymentBalance, refundable = refundableOf(payment)): number {
+  return movable(Math.max(0, dueOf(payment) + refundable - keptOf(state)), state);
+}
+
+/** What stays of a payment, were a bank to give up all that it took back. */
+function staysIfWon({ amount, waived_amount, captured, refunded, open_refund }: PaymentBalance): number {
+  return Math.max(0, Math.min(amount - waived_amount, captured - refunded - open_refund));
+}
+
+/**
+ * What a bank took back may be won again: the buyer gets it then but for what `stays`, so more than that is not due any
+ * more. Told by the provider, `returnUndue` gives it back.
+ */
+function notDueIfWon({ amount, waived_amount, charged_back }: PaymentBalance, stays: number): number {
+  return charged_back === 0 ? 0 : Math.max(0, amount - waived_amount - stays);
 }
 
 /** A cap that is used up: `take` gives what is asked for as long as there is any. */
@@ -99,7 +113,7 @@ function capped(left: number): (wanted: number) => number {
 }
 
 export interface Settlement {
-  /** Of the payment, what is not taken any more. */
+  /** Of the payment, what is not due any more: it is not taken, or goes back where a bank gives it up. */
   waivedAmount: number;
   waived: MoneyLine[];
   refund: RefundPlan;
@@ -114,8 +128,8 @@ export interface MoneyLine {
 /** The money of an order that is over, but for what is withheld; told apart by line and shipping as far as they make it up. */
 export function settleOrder(state: OrderState, payment: PaymentBalance): Settlement {
   const releasable = releasableOf(state, payment);
-  const waivedAmount = Math.min(dueOf(payment), releasable);
-  const amount = releasable - waivedAmount;
+  const untaken = Math.min(dueOf(payment), releasable);
+  const amount = releasable - untaken;
   const take = capped(amount);
   const items = state.items.flatMap((item): RefundLine[] => {
     const quantity = unsettledUnits(item);
@@ -123,28 +137,42 @@ export function settleOrder(state: OrderState, payment: PaymentBalance): Settlem
     return part > 0 ? [{ order_item_id: item.id, quantity, amount: part }] : [];
   });
   const shippingAmount = take(state.shipping_amount - state.shipping_refunded);
+  const waivedAmount = Math.max(untaken, notDueIfWon(payment, keptOf(state)));
   return { waivedAmount, waived: [], refund: { amount, items, shippingAmount } };
 }
 
-/** Money of canceled units: what was not taken yet is not taken any more, the rest goes back. */
+/** Money of canceled units: what was not taken yet is not taken any more, the rest goes back, as soon as it is there. */
 export function settleLines(state: OrderState, payment: PaymentBalance, lines: readonly Picked[]): Settlement {
-  const release = capped(releasableOf(state, payment));
+  const releasable = releasableOf(state, payment);
+  const release = capped(releasable);
   const waive = capped(dueOf(payment));
+  const dispute = capped(Math.max(0, releasableOf(state, payment, staysIfWon(payment)) - releasable));
   const refund: RefundPlan = { amount: 0, shippingAmount: 0, items: [] };
   const settlement: Settlement = { waivedAmount: 0, waived: [], refund };
+  let won = 0;
   for (const { item, quantity, share } of priced(state, unsettled(lines), 0)) {
     const released = release(share);
-    const waived = waive(released);
-    const amount = released - waived;
+    const untaken = waive(released);
+    const disputed = dispute(share - released);
+    const amount = released - untaken;
+    const waived = untaken + disputed;
     const isAllWaived = waived === share;
     if (waived > 0 || isAllWaived) {
       settlement.waived.push({ item_id: item.id, quantity: isAllWaived ? quantity : 0, amount: waived });
     }
     if (amount > 0) refund.items.push({ order_item_id: item.id, quantity, amount });
-    settlement.waivedAmount += waived;
+    settlement.waivedAmount += untaken;
     refund.amount += amount;
+    won += disputed;
   }
-  return settlement;
+  if (won === 0) return settlement;
+  const { waivedAmount } = settlement;
+  const after = {
+    ...payment,
+    waived_amount: payment.waived_amount + waivedAmount,
+    refunded: payment.refunded + refund.amount,
+  };
+  return { ...settlement, waivedAmount: waivedAmount + notDueIfWon(after, staysIfWon(after) - won) };
 }
 
 /** Units whose money is to stay: it is kept, or taken still, whatever becomes of the rest of the order. */

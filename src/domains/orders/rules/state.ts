@@ -11,7 +11,7 @@ export interface ItemState {
   /** Units that have left. */
   fulfilled_quantity: number;
   canceled_quantity: number;
-  /** Canceled units whose money was never taken, and how much of the line that is. */
+  /** Canceled units whose money was never taken, or was with a bank, and how much of the line that is. */
   waived_quantity: number;
   waived_amount: number;
   /** Canceled units whose money the shop chose to keep, or to take still, and how much of the line that was. */
@@ -39,7 +39,7 @@ export interface PaymentBalance {
   id: string;
   provider: ProviderName;
   amount: number;
-  /** Of the amount, what is not to be taken any more. */
+  /** Of the amount, what is not due any more: neither to be taken nor, where a dispute is won, to be kept. */
   waived_amount: number;
   authorized: number;
   captured: number;

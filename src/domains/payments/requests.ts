@@ -5,8 +5,14 @@ import { AppError } from '../../platform/errors.ts';
 import { describeCause } from '../../platform/http/problem.ts';
 import { loggableId, redact } from '../../platform/telemetry/redact.ts';
 import { emitEventIf } from '../events/index.ts';
-import { endOfAuthorization, writeTold } from './ledger.ts';
-import { outcomeOfRefund, type Outcome, type PaymentProvider, type RequestOutcome } from './provider.ts';
+import { bookRefunds, endOfAuthorization, writeTold, type Subject } from './ledger.ts';
+import {
+  outcomeOfRefund,
+  type Outcome,
+  type PaymentProvider,
+  type ProviderRefund,
+  type RequestOutcome,
+} from './provider.ts';
 import {
   appendResult,
   DONE,
@@ -25,21 +31,29 @@ interface Asked extends OpenRequestRow {
   provider_reference: string;
 }
 
-/** A provider forgets its keys after a day, so a refund that may have been made is looked for before it is asked again. */
-async function refund(provider: PaymentProvider, { provider_reference, ...request }: Asked): Promise<RequestOutcome> {
-  if (request.attempts > 1) {
-    const refunds = await provider.refunds(provider_reference);
-    if (refunds === null) return { status: 'unknown', cause: 'the refunds could not be looked up' };
-    const made = refunds.find(({ requestId }) => requestId === request.id);
-    if (made) return outcomeOfRefund(made);
-  }
-  return await provider.refund(provider_reference, { amount: request.amount, key: request.id });
-}
-
 interface Answer {
   outcome: RequestOutcome;
   /** Of the payment, after a refusal. */
   state?: Outcome;
+  /** As the provider has them, after it refused one. */
+  refunds?: readonly ProviderRefund[];
+}
+
+/**
+ * A provider forgets its keys after a day, so a refund that may have been made is looked for before it is asked again. One
+ * that is refused may have been overtaken by what people gave back at the provider: what it has made tells.
+ */
+async function refund(provider: PaymentProvider, { provider_reference, ...request }: Asked): Promise<Answer> {
+  if (request.attempts > 1) {
+    const refunds = await provider.refunds(provider_reference);
+    if (refunds === null) return { outcome: { status: 'unknown', cause: 'the refunds could not be looked up' } };
+    const made = refunds.find(({ requestId }) => requestId === request.id);
+    if (made) return { outcome: outcomeOfRefund(made) };
+  }
+  const outcome = await provider.refund(provider_reference, { amount: request.amount, key: request.id });
+  if (outcome.status !== 'failure' || outcome.reference !== null) return { outcome };
+  const refunds = await provider.refunds(provider_reference);
+  return refunds === null ? { outcome } : { outcome, refunds };
 }
 
 const OVERTAKEN: RequestOutcome = { status: 'failure', reference: null, reason: 'payment_intent_unexpected_state' };
@@ -74,7 +88,7 @@ async function ask(deps: Deps, request: OpenRequestRow): Promise<Answer> {
     case 'void':
       return await confirmByState(provider, asked, await provider.void(provider_reference, { key }));
     case 'refund':
-      return { outcome: await refund(provider, asked) };
+      return await refund(provider, asked);
   }
 }
 
@@ -95,21 +109,27 @@ function resultStatements({ ids }: Deps, request: OpenRequestRow, outcome: Known
   ];
 }
 
+const subjectOf = ({ payment_id: id, order_id, payment_amount: amount, currency }: OpenRequestRow): Subject => ({
+  id,
+  order_id,
+  amount,
+  currency,
+});
+
 /** Refused because others were faster: in one batch with the refusal it is written what they did, and what follows. */
 async function recordRefusal(deps: Deps, request: OpenRequestRow, outcome: Known, state: Outcome): Promise<void> {
   const refused = resultStatements(deps, request, outcome);
-  const { payment_id: id, order_id, payment_amount: amount, currency, provider_reference } = request;
-  const payment = { id, order_id, amount, currency };
-  const end = endOfAuthorization(state, payment, provider_reference ?? '');
+  const payment = subjectOf(request);
+  const end = endOfAuthorization(state, payment, request.provider_reference ?? '');
   if (!end) return void (await deps.db.writeResent(...refused));
-  const about = { order_id: loggableId(order_id), payment_id: loggableId(id) };
+  const about = { order_id: loggableId(payment.order_id), payment_id: loggableId(payment.id) };
   deps.log.log('warn', 'refused, since others have captured or voided the payment', about);
   const refundId = await writeTold(deps, payment, end, refused);
   if (refundId !== null) await settleRequest(deps, refundId);
 }
 
 async function perform(deps: Deps, request: OpenRequestRow): Promise<Settling> {
-  const { outcome, state } = await ask(deps, request);
+  const { outcome, state, refunds = [] } = await ask(deps, request);
   const { metrics, log, db } = deps;
   metrics.count('ecommerce_payment_requests_total', [request.kind, outcome.status]);
   if (outcome.status === 'unknown') {
@@ -121,6 +141,7 @@ async function perform(deps: Deps, request: OpenRequestRow): Promise<Settling> {
     await db.writeResent(postponeRequest(request.id));
     return 'in_doubt';
   }
+  if (refunds.length > 0) await bookRefunds(deps, subjectOf(request), refunds);
   if (state) await recordRefusal(deps, request, outcome, state);
   else await db.writeResent(...resultStatements(deps, request, outcome));
   return 'settled';

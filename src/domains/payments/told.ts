@@ -1,13 +1,11 @@
 import type { Deps } from '../../platform/deps.ts';
 import { loggableId } from '../../platform/telemetry/redact.ts';
-import { endOfAuthorization, writeTold, type Told } from './ledger.ts';
-import type { Dispute, ProviderRefund } from './provider.ts';
+import { bookRefunds, endOfAuthorization, writeTold, type Told } from './ledger.ts';
+import type { Dispute } from './provider.ts';
 import type { PaymentRow } from './queries/payments.ts';
-import { authorizationOf, knownRefunds, type KnownRefund } from './queries/told.ts';
+import { authorizationOf } from './queries/told.ts';
 import { settleRequest } from './requests.ts';
 import { onlineProvider } from './service.ts';
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 async function write(deps: Deps, payment: PaymentRow, told: Told): Promise<void> {
   const refundId = await writeTold(deps, payment, told);
@@ -24,38 +22,12 @@ export async function applyDispute(deps: Deps, payment: PaymentRow, dispute: Dis
   else await write(deps, payment, { ...result, outcome: 'success', event: 'payment.charged_back' });
 }
 
-/** Ours get their result, those that were made at the provider itself are written down, and so is one that failed after all. */
-async function reconcileRefund(
-  deps: Deps,
-  payment: PaymentRow,
-  { reference: eventReference, amount, status, requestId }: ProviderRefund,
-  { has_succeeded, has_failed }: KnownRefund,
-): Promise<void> {
-  if (status === 'pending' || has_failed) return;
-  const told = { kind: 'refund', amount, eventReference } as const;
-  if (has_succeeded) {
-    if (status === 'succeeded') return;
-    await write(deps, payment, { ...told, outcome: 'failure', event: 'payment.refund_failed' });
-    deps.log.log('error', 'a refund failed after it had succeeded', namesOf(payment));
-  } else if (requestId !== null && UUID.test(requestId)) {
-    await settleRequest(deps, requestId);
-  } else if (status === 'succeeded') {
-    await write(deps, payment, { ...told, outcome: 'success', event: 'payment.refunded' });
-  }
-}
-
 /** Refunds as the provider has them now. False when it did not say. */
 export async function reconcileRefunds(deps: Deps, payment: PaymentRow): Promise<boolean> {
   if (payment.provider_reference === null) return true;
   const refunds = await onlineProvider(deps, payment.provider).refunds(payment.provider_reference);
   if (refunds === null) return false;
-  const references = refunds.map(({ reference }) => reference);
-  const [rows] = await deps.db.read(knownRefunds(payment.id, references));
-  const known = new Map(rows.map((row) => [row.reference, row]));
-  for (const refund of refunds) {
-    const row = known.get(refund.reference);
-    if (row) await reconcileRefund(deps, payment, refund, row);
-  }
+  for (const requestId of await bookRefunds(deps, payment, refunds)) await settleRequest(deps, requestId);
   return true;
 }
 

@@ -1,7 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startStack, type Stack } from '../support/stack.ts';
-import { auditOf, createClerk, levelRow, made, order, refusal, stocked, stockFaults, type Clerk } from './fixture.ts';
+import {
+  auditOf,
+  createClerk,
+  levelRow,
+  made,
+  order,
+  refusal,
+  stocked,
+  stockFaults,
+  tick,
+  type Clerk,
+} from './fixture.ts';
 
 let stack: Stack;
 let clerk: Clerk;
@@ -219,6 +230,27 @@ describe('a low level is told', () => {
     expect(await told(sku.id)).toHaveLength(1);
     made(await clerk.post('/inventory/adjustments', { sku_id: sku.id, set: 4, reason: 'count' }));
     expect(await told(sku.id)).toEqual([event, { ...event, on_hand: 4, reserved: 3 }]);
+  });
+
+  test('not again by whoever takes what a hold that is over gives back', async () => {
+    const sku = await stocked(stack, 5);
+    made(await clerk.patch(sku.path, { low_stock_threshold: 2 }));
+    const hold = (quantity: number) => clerk.post('/reservations', { sku_id: sku.id, quantity });
+    const over = () =>
+      stack.owner.query(`update reservations set expires_at = now() - interval '1 second' where sku_id = $1`, [sku.id]);
+    made(await hold(4));
+    expect(await told(sku.id)).toHaveLength(1);
+    await over();
+    made(await order(stack, sku.id, 3));
+    expect(await told(sku.id)).toHaveLength(1);
+    expect((await clerk.get(sku.path)).body).toMatchObject({ on_hand: 5, reserved: 3 });
+    made(await hold(1));
+    await over();
+    await tick(stack);
+    made(await clerk.post('/inventory/adjustments', { sku_id: sku.id, delta: 1, reason: 'received' }));
+    expect(await told(sku.id)).toHaveLength(1);
+    made(await hold(1));
+    expect(await told(sku.id)).toHaveLength(2);
   });
 
   test('when its threshold is set or raised above what there is, and not again when it is raised further', async () => {

@@ -171,6 +171,24 @@ describe.each([
     ]);
   });
 
+  test('is not packed where it holds too little, beside what is packed there', async () => {
+    const shop = await plenty();
+    const bought = await buyFive(shop);
+    const pack = (quantity: number, location_id: string) => send(bought, quantity, { status: 'pending', location_id });
+    const refused = { status: 409, body: { code: 'insufficient_stock', param: 'location_id' } };
+    expect(await pack(4, shop.first)).toMatchObject(refused);
+    done(await pack(2, shop.first));
+    expect(await pack(2, shop.first)).toMatchObject(refused);
+    expect(await pack(3, shop.second)).toMatchObject(refused);
+    const [one, other] = [done(await pack(1, shop.first)), done(await pack(2, shop.second))];
+    done(await ship(bought, other));
+    done(await ship(bought, one));
+    expect(await levelsOf(shop)).toEqual([
+      [2, 2],
+      [0, 0],
+    ]);
+  });
+
   test('sends the rest around what is packed', async () => {
     const shop = await plenty();
     const bought = await buyFive(shop);

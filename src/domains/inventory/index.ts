@@ -16,6 +16,7 @@ export {
   releaseOverdueOf,
   releaseReserved,
   releaseUnits,
+  requireLoose,
   setAside,
   shipReserved,
   type Packed,

@@ -9,7 +9,15 @@ import {
   type FulfillmentStatus,
   type NewFulfillment,
 } from '../fulfillment/index.ts';
-import { becauseOf, lockReservations, putBack, requireLocation, setAside, shipReserved } from '../inventory/index.ts';
+import {
+  becauseOf,
+  lockReservations,
+  putBack,
+  requireLocation,
+  requireLoose,
+  setAside,
+  shipReserved,
+} from '../inventory/index.ts';
 import { actorName, changeOrder, type Asked } from './change.ts';
 import { planFulfillment, planMove, type FulfillmentPlan } from './rules/fulfill.ts';
 import { packedStock } from './rules/packed.ts';
@@ -25,11 +33,12 @@ interface Moving {
 }
 
 /** Units that leave come off the shelf and off the promise in the same batch; those that are ready are set aside. */
-function stockStatements(moving: Moving, { leaving, ready, back }: FulfillmentPlan): Sql[] {
+function stockStatements(moving: Moving, { leaving, toPack, ready, back }: FulfillmentPlan): Sql[] {
   const { state, fulfillmentId, locationId, actor } = moving;
   const packed = packedStock(state);
   if (ready.length > 0) return [lockReservations(state.id), setAside(state.id, ready, packed, locationId)];
   if (back.length > 0) return [lockReservations(state.id), putBack(state.id, back, packed, locationId)];
+  if (toPack.length > 0 && locationId !== null) return [requireLoose(state.id, toPack, packed, locationId)];
   if (leaving.lines.length === 0) return [];
   const { units, isCollected } = leaving;
   return [

@@ -158,6 +158,21 @@ const allTaken = sql`
   not exists (
     select from wanted w where w.quantity > coalesce((select sum(k.quantity) from k where k.sku_id = w.sku_id), 0))`;
 
+/** Aborts where the order holds fewer units at the location than are to be packed there, beside those that are. */
+export function requireLoose(
+  orderId: string,
+  units: readonly Demand[],
+  packed: readonly Packed[],
+  locationId: string,
+): Sql {
+  return sql`
+    with ${heldUnits(orderId, packed, locationId)}, ${wantedUnits(units)}
+    select require(
+      not exists (select from wanted w
+        where w.quantity > coalesce((select sum(h.loose) from held h where h.sku_id = w.sku_id), 0)),
+      'insufficient_stock', '{"param": "location_id", "message": "The order holds fewer units than that there."}')`;
+}
+
 /**
  * Locks the order's reservations and then their levels, each in one order. Goes before those below, in the same batch:
  * they decide by what is on hand then.

@@ -16,6 +16,8 @@ export interface FulfillmentPlan {
   lines: Line[];
   /** Units that leave the shelf now; none while it is only prepared. Collected: they had been set aside. */
   leaving: { lines: Line[]; units: Demand[]; isCollected: boolean };
+  /** Units of a new one that wait for whoever packs them. */
+  toPack: Demand[];
   /** Units that somebody may come for from now on. */
   ready: Demand[];
   /** Units that nobody came for. */
@@ -48,6 +50,7 @@ function planned(
     status: changed.status,
     lines: linesOf(picked),
     leaving: { lines: linesOf(leaving), units: stockIn(leaving), isCollected: wasReady },
+    toPack: was === null && !isLeaving ? stockIn(picked) : [],
     ready: changed.status === 'ready_for_pickup' ? stockIn(picked) : [],
     back: wasReady && changed.status === 'canceled' ? stockIn(picked) : [],
     next: statusesOf(items, fulfillments),
@@ -111,7 +114,7 @@ export function planMove(state: OrderState, { fulfillmentId, status, versions }:
     const { status: orderStatus, fulfillment_status } = state;
     const next = { status: orderStatus, fulfillment_status };
     const leaving = { lines: [], units: [], isCollected: false };
-    return { status: known.status, lines: known.items, leaving, ready: [], back: [], next };
+    return { status: known.status, lines: known.items, leaving, toPack: [], ready: [], back: [], next };
   }
   return planned(state, picked, { ...known, status }, known.status);
 }

@@ -1,8 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { call, expireLeases, ordersOf, pay, placeOrder, readyCart, stockOf, type Json } from '../support/shop.ts';
+import {
+  call,
+  createSku,
+  expireLeases,
+  ordersOf,
+  pay,
+  placeOrder,
+  readyCart,
+  stockOf,
+  type Json,
+} from '../support/shop.ts';
 import { startStack, type Stack } from '../support/stack.ts';
-import { auditOf, createClerk, levelRow, made, order } from './fixture.ts';
+import { auditOf, createClerk, createLocation, levelRow, made, order } from './fixture.ts';
 import { refusal, stocked, stockFaults, tick, type Clerk } from './fixture.ts';
 
 let stack: Stack;
@@ -77,6 +87,31 @@ describe('a hold by hand', () => {
     expect(own.committed_at).not.toBeNull();
     expect(refusal(await clerk.remove(`/reservations/${own.id}`))).toEqual([409, 'conflict', 'id']);
     expect(await levelRow(stack, sku.id, sku.locationId)).toMatchObject({ reserved: 2 });
+  });
+
+  test('where no place is named takes one that has enough: what is there before backorders, then by priority', async () => {
+    const { id: skuId } = await createSku(stack, { stock: 0 });
+    const at = async (priority: number, on_hand: number, backorder_limit: number) => {
+      const { id: location_id } = await createLocation(clerk, { priority });
+      made(await clerk.post('/inventory/adjustments', { sku_id: skuId, location_id, set: on_hand, reason: 'count' }));
+      made(await clerk.patch(`/inventory/${skuId}/${location_id}`, { backorder_limit }));
+      return location_id;
+    };
+    const [few, backorders, some, many] = [
+      await at(10, 1, 0),
+      await at(11, 1, 9),
+      await at(12, 3, 0),
+      await at(13, 6, 0),
+    ];
+    const taken: string[] = [];
+    for (const quantity of [1, 3, 4, 5]) taken.push((await hold(skuId, quantity)).location_id);
+    expect(taken).toEqual([few, some, many, backorders]);
+    const post = async (more: Json) => refusal(await clerk.post('/reservations', { sku_id: skuId, ...more }));
+    // Seven are free still, but in no one place, and none where it was asked for.
+    expect(await post({ quantity: 7 })).toEqual([409, 'insufficient_stock', 'quantity']);
+    expect(await post({ quantity: 1, location_id: few })).toEqual([409, 'insufficient_stock', 'quantity']);
+    made(await clerk.patch(`/stock-locations/${many}`, { active: false }));
+    expect((await hold(skuId, 2)).location_id).toBe(backorders);
   });
 
   test('a key that is used again holds once', async () => {

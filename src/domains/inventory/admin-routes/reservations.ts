@@ -18,11 +18,11 @@ import {
   reservationPage,
   type ReservationRow,
 } from '../queries/holds.ts';
-import { ensureLevel, requireLocation, requireStocked } from '../queries/levels.ts';
+import { requireLocation, requireStocked } from '../queries/levels.ts';
 import { releaseHold, releaseOverdueOf } from '../queries/release.ts';
 import { becauseOf, lockLevels } from '../queries/reserve.ts';
 import { NewHold, Reservation, ReservationList, ReservationQuery } from '../schema.ts';
-import { changeByStaff, locationOf } from '../service.ts';
+import { changeByStaff } from '../service.ts';
 
 const tag = 'Inventory';
 const Path = z.object({ id: uuid });
@@ -45,18 +45,16 @@ function hold(c: AppContext, input: NewHold) {
   const run = async (on: Change) => {
     const { id } = on;
     const change = { ...on, actor: c.get('actor') };
-    const locationId = await locationOf(c.get('deps'), input.location_id);
     const resource = { type: 'reservation', id };
     const described = { action: 'reservations.create', resource, details: { sku_id, quantity } } as const;
     const statements = [
       requireStocked(sku_id),
-      requireLocation(locationId),
-      ensureLevel(sku_id, locationId),
+      ...(input.location_id === undefined ? [] : [requireLocation(input.location_id)]),
       lockLevels([{ sku_id, quantity }]),
       becauseOf('hold_expired'),
       releaseOverdueOf([{ sku_id, quantity }]),
       becauseOf('hold', id, subjectOf(change.actor)),
-      insertHold(id, input, locationId),
+      insertHold(id, input),
     ];
     return await show(c, await changeByStaff(c.get('deps'), change, described, statements, reservationById(id)), 201);
   };

@@ -26,15 +26,22 @@ export function reservationById(id: string): Sql<ReservationRow> {
   return reservations(sql`r.id = ${id}::uuid`, nothing);
 }
 
-/** Units for a while; aborts when fewer are free at the location. */
-export function insertHold(id: string, hold: Omit<NewHold, 'location_id'>, locationId: string | null): Sql {
-  const { sku_id, quantity, expires_in, note } = hold;
+/** Where that many are free: there rather than on backorder, and then by priority, as for an order. Levels are locked by now. */
+function locationWith({ sku_id, location_id, quantity }: Pick<NewHold, 'sku_id' | 'location_id' | 'quantity'>): Sql {
+  const free = sql`l.on_hand - l.safety_stock - l.reserved`;
+  return sql`
+    select l.location_id from stock_levels l join stock_locations s on s.id = l.location_id and s.active
+    where l.sku_id = ${sku_id}::uuid and ${free} + l.backorder_limit >= ${quantity}::int
+      ${location_id === undefined ? nothing : sql`and l.location_id = ${location_id}::uuid`}
+    order by ${free} >= ${quantity}::int desc, s.priority, l.location_id limit 1`;
+}
+
+/** Units for a while, all from one location; aborts when fewer are free at each, or at the one that is named. */
+export function insertHold(id: string, { sku_id, location_id, quantity, expires_in, note }: NewHold): Sql {
   return sql`
     with held as (
       update stock_levels l set reserved = l.reserved + ${quantity}::int
-      where l.sku_id = ${sku_id}::uuid and l.location_id = ${locationId}::uuid
-        and l.on_hand + l.backorder_limit - l.safety_stock - l.reserved >= ${quantity}::int
-        and exists (select from stock_locations o where o.id = l.location_id and o.active)
+      where l.sku_id = ${sku_id}::uuid and l.location_id = (${locationWith({ sku_id, location_id, quantity })})
       returning l.sku_id, l.location_id
     ),
     promised as (
@@ -45,7 +52,7 @@ export function insertHold(id: string, hold: Omit<NewHold, 'location_id'>, locat
       returning 1
     )
     select require(exists (select from promised), 'insufficient_stock',
-      '{"param": "quantity", "message": "Fewer units than that are free there."}')`;
+      '{"param": "quantity", "message": "Fewer units than that are free at one location."}')`;
 }
 
 /** An order's units are let go by what becomes of the order, never by hand. */

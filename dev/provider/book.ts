@@ -177,14 +177,15 @@ export class Book {
   }
 
   /** The buyer's bank takes all of the money back, until `closeDispute`. */
-  dispute(intentId: string): Dispute {
-    const intent = this.#inState(intentId, ['succeeded']);
+  /** Of all that was captured, in its currency, unless told. */
+  dispute(params: URLSearchParams): Dispute {
+    const intent = this.#inState(params.get('payment_intent') ?? '', ['succeeded']);
     const dispute: Dispute = {
       id: newId('dp'),
       object: 'dispute',
-      amount: intent.amount_received,
-      currency: intent.currency,
-      payment_intent: intentId,
+      amount: Number(params.get('amount') ?? intent.amount_received),
+      currency: params.get('currency') ?? intent.currency,
+      payment_intent: intent.id,
       status: 'needs_response',
       // A dispute has none of its payment's: only the name of it tells whose it is.
       metadata: {},

@@ -200,7 +200,7 @@ async function control({ book, scripts, webhooks }: Provider, call: Call): Promi
     case 'GET /_charges':
       return ok({ data: book.charges() });
     case 'POST /_disputes':
-      return ok(book.dispute(new URLSearchParams(call.body).get('payment_intent') ?? ''));
+      return ok(book.dispute(new URLSearchParams(call.body)));
     case 'POST /_disputes/close': {
       const { id, status }: { id: string; status: 'won' | 'lost' } = parseJson(call.body);
       return ok(book.closeDispute(id, status));

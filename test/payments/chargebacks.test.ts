@@ -12,7 +12,8 @@ beforeAll(async () => {
 beforeEach(() => stack.provider.setWebhookMode('hold'));
 afterAll(() => stack.close());
 
-const opened = ({ reference }: Payment) => atProvider(stack, '/_disputes', { payment_intent: reference ?? '' });
+const opened = ({ reference }: Payment, more: Record<string, string> = {}) =>
+  atProvider(stack, '/_disputes', { payment_intent: reference ?? '', ...more });
 const closed = (id: string, status: 'won' | 'lost') => atProvider(stack, '/_disputes/close', { id, status });
 
 test('a dispute takes the money back, and nothing of it can be refunded', async () => {
@@ -52,4 +53,30 @@ test('of two disputes one is won: the other stands', async () => {
   await closed(one.id, 'won');
   await stack.provider.flushWebhooks();
   expect(await shop.get(payment)).toMatchObject({ status: 'charged_back', charged_back_amount: payment.total });
+});
+
+test('of a part the rest can be refunded, and all of it when the part is won', async () => {
+  const payment = await placePaid(stack, CAPTURED);
+  const { id } = await opened(payment, { amount: '400' });
+  await stack.provider.flushWebhooks();
+  expect(await shop.get(payment)).toMatchObject({ status: 'charged_back', charged_back_amount: 400 });
+  const rest = payment.total - 400;
+  expect(await shop.ask('refund', payment, { amount: rest + 1 })).toMatchObject({ status: 422, body: { left: rest } });
+  await closed(id, 'won');
+  await stack.provider.flushWebhooks();
+  expect((await shop.ask('refund', payment)).body).toMatchObject({ refunded_amount: payment.total });
+});
+
+test.each(['won', 'lost'] as const)('counted in another currency it is for the whole payment: %s', async (status) => {
+  const payment = await placePaid(stack, CAPTURED);
+  const { id } = await opened(payment, { amount: '3', currency: 'jpy' });
+  await stack.provider.flushWebhooks();
+  const open = { status: 'charged_back', charged_back_amount: payment.total };
+  expect(await shop.get(payment)).toMatchObject(open);
+  await closed(id, status);
+  await stack.provider.flushWebhooks();
+  expect(await shop.get(payment)).toMatchObject(
+    status === 'won' ? { status: 'captured', charged_back_amount: 0 } : open,
+  );
+  expect(stack.logs().some(({ msg }) => msg.startsWith('a dispute is counted in another currency'))).toBe(true);
 });

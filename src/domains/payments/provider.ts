@@ -36,6 +36,8 @@ export interface Dispute {
   reference: string;
   status: 'opened' | 'won' | 'lost';
   amount: number;
+  /** Null: the payment's. */
+  currency: string | null;
 }
 
 export interface WebhookEvent {

@@ -14,9 +14,15 @@ async function write(deps: Deps, payment: PaymentRow, told: Told): Promise<void>
 
 const namesOf = ({ order_id, id }: PaymentRow) => ({ order_id: loggableId(order_id), payment_id: loggableId(id) });
 
-/** Money that a bank took back stands until the dispute is won; told twice or in any order it comes to the same. */
+/**
+ * Money that a bank took back stands until the dispute is won; told twice or in any order it comes to the same. One that is
+ * counted in another currency is taken for the whole payment.
+ */
 export async function applyDispute(deps: Deps, payment: PaymentRow, dispute: Dispute): Promise<void> {
-  const { reference: eventReference, status, amount } = dispute;
+  const { reference: eventReference, status, currency } = dispute;
+  const isForeign = currency !== null && currency !== payment.currency;
+  if (isForeign) deps.log.log('warn', 'a dispute is counted in another currency than its payment', namesOf(payment));
+  const amount = isForeign ? payment.amount : dispute.amount;
   const result = { kind: 'chargeback', amount, eventReference } as const;
   if (status === 'won') await write(deps, payment, { ...result, outcome: 'failure', event: 'payment.dispute_won' });
   else await write(deps, payment, { ...result, outcome: 'success', event: 'payment.charged_back' });

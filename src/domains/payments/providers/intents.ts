@@ -65,6 +65,7 @@ const Event = z.object({
       object: z.string(),
       payment_intent: z.union([name, z.object({ id: name })]).nullish(),
       amount: z.int().min(0).nullish(),
+      currency: z.string().nullish(),
       status: z.string().nullish(),
       metadata: z.record(z.string(), z.string()).nullish(),
     }),
@@ -221,10 +222,10 @@ const DISPUTES: Record<string, Dispute['status']> = {
   lost: 'lost',
 };
 
-function disputeOf({ object, id, status, amount }: Subject): Dispute | null {
+function disputeOf({ object, id, status, amount, currency }: Subject): Dispute | null {
   const state = DISPUTES[status ?? ''];
   if (object !== 'dispute' || !state || typeof id !== 'string' || typeof amount !== 'number') return null;
-  return { reference: id, status: state, amount };
+  return { reference: id, status: state, amount, currency: currency?.toUpperCase() ?? null };
 }
 
 /** Null when it has not the shape of an event. */

@@ -28,7 +28,9 @@ const composite = (name: string, type: 'histogram' | 'summary') => {
   const [label, suffix] = type === 'histogram' ? ['le', '_bucket'] : ['quantile', ''];
   const bounds = fc.uniqueArray(fc.double({ noNaN: true, noDefaultInfinity: true }), { maxLength: 3 });
   const parts = fc.tuple(bounds, count, value, time);
-  return distinct(fc.tuple(labels, parts)).map((points) =>
+  // The label of its parts is theirs: a family whose own label is called that is none.
+  const own = labels.filter((set) => !(label in set));
+  return distinct(fc.tuple(own, parts)).map((points) =>
     points.flatMap(([set, [all, amount, sum, at]]) => {
       const steps = [...new Set(all.map(formatFloat)), ...(type === 'histogram' ? ['+Inf'] : [])];
       return [

@@ -26,9 +26,10 @@ export function reservationById(id: string): Sql<ReservationRow> {
   return reservations(sql`r.id = ${id}::uuid`, nothing);
 }
 
+const free = sql`l.on_hand - l.safety_stock - l.reserved`;
+
 /** Where that many are free: there rather than on backorder, and then by priority, as for an order. Levels are locked by now. */
 function locationWith({ sku_id, location_id, quantity }: Pick<NewHold, 'sku_id' | 'location_id' | 'quantity'>): Sql {
-  const free = sql`l.on_hand - l.safety_stock - l.reserved`;
   return sql`
     select l.location_id from stock_levels l join stock_locations s on s.id = l.location_id and s.active
     where l.sku_id = ${sku_id}::uuid and ${free} + l.backorder_limit >= ${quantity}::int
@@ -42,6 +43,7 @@ export function insertHold(id: string, { sku_id, location_id, quantity, expires_
     with held as (
       update stock_levels l set reserved = l.reserved + ${quantity}::int
       where l.sku_id = ${sku_id}::uuid and l.location_id = (${locationWith({ sku_id, location_id, quantity })})
+        and ${free} + l.backorder_limit >= ${quantity}::int
       returning l.sku_id, l.location_id
     ),
     promised as (

@@ -81,6 +81,13 @@ async function levelsOf({ skuId, first, second }: Shop): Promise<[on_hand: numbe
   return rows.map(({ on_hand, reserved }) => [on_hand, reserved]);
 }
 
+/** Units that wait for whoever comes for them. */
+async function asideOf({ id }: Bought, { first, second }: Shop): Promise<{ first: number; second: number }> {
+  const { rows } = await stack.owner.query('select location_id, set_aside from reservations where order_id = $1', [id]);
+  const at = (locationId: string): number => rows.find((row) => row.location_id === locationId)?.set_aside ?? 0;
+  return { first: at(first), second: at(second) };
+}
+
 const codeOf = ({ status, body }: { status: number; body: Json }) => [status, body.code];
 
 describe.each([
@@ -91,6 +98,8 @@ describe.each([
   const scarce = () => stockedAt(isSwapped, { on_hand: 1, backorder_limit: 5 }, { on_hand: 2 });
   /** Three are at the first, two at the second. */
   const plenty = () => stockedAt(isSwapped, { on_hand: 3 }, { on_hand: 2 });
+  /** Three are at the first, two have yet to come to the second. */
+  const scarceSecond = () => stockedAt(isSwapped, { on_hand: 3 }, { on_hand: 0, backorder_limit: 9 });
 
   test('is sent from where its units are; what has yet to come waits', async () => {
     const shop = await scarce();
@@ -185,6 +194,59 @@ describe.each([
     done(await ship(bought, one));
     expect(await levelsOf(shop)).toEqual([
       [2, 2],
+      [0, 0],
+    ]);
+  });
+
+  test('packs beside a pickup that is ready anywhere, and what is canceled is of neither', async () => {
+    const shop = await plenty();
+    const bought = await buyFive(shop);
+    const pickup = done(await send(bought, 1, { method: 'pickup', status: 'ready_for_pickup' }));
+    const aside = await asideOf(bought, shop);
+    const [at, free, rest] = aside.first === 1 ? (['first', 2, 2] as const) : (['second', 1, 3] as const);
+    const pack = (quantity: number) => send(bought, quantity, { status: 'pending', location_id: shop[at] });
+    expect(codeOf(await pack(free + 1))).toEqual([409, 'insufficient_stock']);
+    const parcel = done(await pack(free));
+    expect(codeOf(await pack(1))).toEqual([409, 'insufficient_stock']);
+    done(await cancel(bought, rest));
+    done(await ship(bought, parcel));
+    done(await staff.patch(`/orders/${bought.id}/fulfillments/${pickup.id}`, { status: 'delivered' }));
+    expect((await levelsOf(shop)).map(([, reserved]) => reserved)).toEqual([0, 0]);
+  });
+
+  test.each([
+    ['a shipment', { status: 'shipped' }],
+    ['a pickup', { method: 'pickup', status: 'ready_for_pickup' }],
+  ])('gives %s no unit that is packed there', async (_which, more) => {
+    const shop = await plenty();
+    const bought = await buyFive(shop);
+    const parcel = done(await send(bought, 3, { status: 'pending', location_id: shop.first }));
+    expect(codeOf(await send(bought, 2, { ...more, location_id: shop.first }))).toEqual([409, 'insufficient_stock']);
+    done(await ship(bought, parcel));
+    done(await send(bought, 2, { ...more, location_id: shop.second }));
+  });
+
+  test('neither sends nor writes off what is packed for what has yet to come', async () => {
+    const shop = await scarceSecond();
+    const bought = await buyFive(shop);
+    const parcel = done(await send(bought, 3, { status: 'pending', location_id: shop.first }));
+    expect(codeOf(await send(bought, 2))).toEqual([409, 'insufficient_stock']);
+    expect(codeOf(await cancel(bought, 2, { restock: false }))).toEqual([409, 'insufficient_stock']);
+    done(await ship(bought, parcel));
+    expect(await levelsOf(shop)).toEqual([
+      [0, 0],
+      [0, 2],
+    ]);
+  });
+
+  test('writes off a whole order with its parcels', async () => {
+    const shop = await plenty();
+    const bought = await buyFive(shop);
+    done(await send(bought, 3, { status: 'pending', location_id: shop.first }));
+    done(await send(bought, 1, { method: 'pickup', status: 'ready_for_pickup', location_id: shop.second }));
+    done(await staff.post(`/orders/${bought.id}/cancel`, { reason: 'other', restock: false }));
+    expect(await levelsOf(shop)).toEqual([
+      [0, 0],
       [0, 0],
     ]);
   });

@@ -33,7 +33,8 @@ interface Context {
 /** What was promised goes back on offer, or is written off. */
 function stockStatements({ state }: Context, plan: CancelPlan, { restock }: Cancellation): Sql[] {
   const { units, isWhole } = plan;
-  const packed = packedStock(state);
+  // A whole order takes its parcels with it.
+  const packed = isWhole ? [] : packedStock(state);
   if (!restock) {
     const leaving = { units, packed, locationId: null, isCollected: isWhole };
     return [lockReservations(state.id), shipReserved(state.id, leaving)];

@@ -35,7 +35,7 @@ interface Moving {
 /** Units that leave come off the shelf and off the promise in the same batch; those that are ready are set aside. */
 function stockStatements(moving: Moving, { leaving, toPack, ready, back }: FulfillmentPlan): Sql[] {
   const { state, fulfillmentId, locationId, actor } = moving;
-  const packed = packedStock(state);
+  const packed = packedStock(state, fulfillmentId);
   if (ready.length > 0) return [lockReservations(state.id), setAside(state.id, ready, packed, locationId)];
   if (back.length > 0) return [lockReservations(state.id), putBack(state.id, back, packed, locationId)];
   if (toPack.length > 0 && locationId !== null) return [requireLoose(state.id, toPack, packed, locationId)];

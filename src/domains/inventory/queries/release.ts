@@ -88,7 +88,8 @@ export interface Packed extends Demand {
  */
 const heldUnits = (orderId: string, packed: readonly Packed[], locationId: string | null) => sql`
   packed as (
-    select sku_id, location_id, sum(quantity) as quantity, sum(quantity) filter (where is_ready) as here
+    select sku_id, location_id, sum(quantity) filter (where not is_ready) as waiting,
+      sum(quantity) filter (where is_ready) as here
     from jsonb_to_recordset(${json(packed)}::jsonb) as p(sku_id uuid, location_id uuid, quantity int, is_ready boolean)
     group by sku_id, location_id
   ),
@@ -103,15 +104,18 @@ const heldUnits = (orderId: string, packed: readonly Packed[], locationId: strin
     left join packed p on p.sku_id = r.sku_id and p.location_id = r.location_id
     cross join lateral (
       select least(r.set_aside, r.quantity) as aside,
-        least(r.quantity, greatest(coalesce(p.quantity, 0), r.set_aside)) as packed,
+        least(r.quantity, coalesce(p.waiting, 0) + greatest(p.here, r.set_aside)) as packed,
         greatest(l.on_hand - coalesce(sum(s.set_aside), 0), 0) as shelf
       from reservations s where s.sku_id = r.sku_id and s.location_id = r.location_id and s.set_aside > 0
     ) n
     where r.order_id = ${orderId}::uuid and (${locationId}::uuid is null or r.location_id = ${locationId}::uuid)
   )`;
 
-/** What is there leaves first, and before what waits in another parcel. What is set aside does not: somebody comes for it. */
-const leaveFirst = sql`(1, h.loose_there), (2, h.there - h.loose_there), (4, h.quantity - h.aside - h.there)`;
+/** Of what is in no other parcel, what is there; then what of those parcels' is there while they wait for more to come. */
+const thereFirst = sql`(1, h.loose_there), (2, least(h.loose, h.there) - h.loose_there)`;
+
+/** What is there leaves first. What is packed or set aside does not: it is another parcel's, or somebody comes for it. */
+const leaveFirst = sql`${thereFirst}, (4, h.loose - least(h.loose, h.there))`;
 
 /** What was set aside; where no location is named, before what others come for to a named one. */
 const asideFirst = sql`(-1, h.aside - h.aside_here), (0, h.aside_here)`;
@@ -226,7 +230,7 @@ export function setAside(
 ): Sql {
   return sql`
     with ${heldUnits(orderId, packed, locationId)},
-    ${pickedUnits(units, sql`(1, h.loose_there), (2, h.there - h.loose_there)`)},
+    ${pickedUnits(units, thereFirst)},
     aside as (update reservations r set set_aside = r.set_aside + k.quantity from k where r.id = k.id)
     select require(${allTaken}, 'insufficient_stock',
       '{"message": "The order holds fewer units than that here, or they have not arrived yet."}')`;
